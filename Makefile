@@ -1,0 +1,47 @@
+# mqttseg: nothing but Python 3.11+ and make is needed for `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-full check lint types imports bench fuzz clean
+
+help:            ## show this
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+$(STAMP)-%: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install -q -e . $(if $(filter run,$*),,--group $*)
+	@touch $@
+
+demo: $(STAMP)-run   ## a throw-away site, real devices, what was allowed and denied and why
+	@$(BIN)/mqttseg demo
+
+test: $(STAMP)-dev lint types imports   ## lint, types, imports and all tests
+	@$(BIN)/python -m pytest
+
+check: test      ## the same: what must pass at every commit
+
+test-full: $(STAMP)-dev   ## the long property tests too
+	@$(BIN)/python -m pytest --full
+
+lint: $(STAMP)-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)-dev
+	@$(BIN)/mypy
+
+imports: $(STAMP)-dev
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)-bench   ## the figures of docs/performance.md, as ratios in one run
+	@$(BIN)/python -m benchmarks
+
+fuzz: $(STAMP)-fuzz   ## coverage-guided fuzzing of the wire and the guard, bounded
+	@$(BIN)/python -m tests.fuzz
+
+clean:           ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
