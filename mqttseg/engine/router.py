@@ -1,0 +1,82 @@
+"""Who gets a message: subscriptions, and a cache of receivers per topic that is never wrong.
+
+Owns the subscriptions of all sessions, and the receivers of each recent topic. A change of one subscription forgets
+exactly the cached topics that its filter matches, by walking a tree of them: churn in one corner leaves the rest
+warm. Connects and disconnects change nothing here: a receiver is a session, present or absent. Refuses to know how a
+message is delivered.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mqttseg.engine.filtertree import FilterTree
+from mqttseg.engine.session import Session
+from mqttseg.engine.topictree import TopicTree
+
+CACHED_LENGTH: Final = 256
+CACHED_LEVELS: Final = 16
+"""Longer and deeper topics are routed without the cache, so that its memory is bounded by its entries."""
+
+
+class Route:
+    """The receivers of one topic: all of them for QoS 0, with their granted QoS for the others."""
+
+    __slots__ = ("grants", "receivers", "topic")
+
+    def __init__(self, topic: str, found: dict[Session, int]) -> None:
+        self.topic = topic
+        self.receivers = tuple(found)
+        self.grants = tuple(found.items())
+
+
+class Router:
+    """Subscriptions in, receivers out. ``routes`` is for reading only: a hit there saves the call."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._filters: FilterTree[Session] = FilterTree()
+        self._cached: TopicTree[str] = TopicTree()
+        self.routes: dict[str, Route] = {}
+
+    def subscribe(self, session: Session, topic_filter: str, qos: int) -> None:
+        """Add a subscription, or replace the identical one [MQTT-3.8.4-3]."""
+        if session.filters.get(topic_filter) == qos:
+            return
+        session.filters[topic_filter] = qos
+        self._filters.put(topic_filter, session, qos)
+        self._invalidate(topic_filter)
+
+    def unsubscribe(self, session: Session, topic_filter: str) -> bool:
+        """Remove the subscription with this very filter [MQTT-3.10.4-1]; False when there is none."""
+        if session.filters.pop(topic_filter, None) is None:
+            return False
+        self._filters.remove(topic_filter, session)
+        self._invalidate(topic_filter)
+        return True
+
+    def route(self, topic: str) -> Route:
+        """The receivers of this topic, from the cache when they are there."""
+        route = self.routes.get(topic)
+        if route is None:
+            route = Route(topic, self._filters.match(topic))
+            if len(topic) <= CACHED_LENGTH and topic.count("/") < CACHED_LEVELS:
+                self._remember(route)
+        return route
+
+    def _remember(self, route: Route) -> None:
+        if len(self.routes) >= self._bound:
+            self._forget(next(iter(self.routes)))
+        self.routes[route.topic] = route
+        self._cached.put(route.topic, route.topic)
+
+    def _forget(self, topic: str) -> None:
+        del self.routes[topic]
+        self._cached.remove(topic)
+
+    def _invalidate(self, topic_filter: str) -> None:
+        if "+" in topic_filter or "#" in topic_filter:
+            for topic in self._cached.match(topic_filter):
+                self._forget(topic)
+        elif topic_filter in self.routes:
+            self._forget(topic_filter)

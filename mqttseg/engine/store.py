@@ -1,0 +1,207 @@
+"""The state file: SQLite with a write-ahead log.
+
+Owns the way of rows to the disk and back. One batch is one transaction and one fsync, in few statements of many rows:
+each SQLite step gives up the interpreter's lock and must win it back from a busy loop. Refuses to know sessions and
+flows: rows come from the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mqttseg.engine.journal import Row, Rows
+from mqttseg.engine.message import Delivery, Message
+from mqttseg.engine.schema import NewerSchema, migrate
+from mqttseg.errors import OperatorError
+
+CHUNKS: Final = (128, 16, 1)
+"""Rows per INSERT. Few sizes, so that the statements stay prepared; at most 999 variables each."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """What a run begins with. Deliveries are in the order of sending, released ones last in the order of PUBREC."""
+
+    last_id: int
+    sessions: list[tuple[int, str, float | None]]
+    subscriptions: list[tuple[int, str, int]]
+    deliveries: list[tuple[int, Delivery]]
+    incoming: list[tuple[int, int, Message]]
+    retained: list[Message]
+
+
+class Store:
+    """An open state file. ``commit`` may be called from another thread, one call at a time."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self.path = path
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path, *, fsync: bool = True) -> Store:
+        """Open or create the file, for its owner only and for this process alone.
+
+        ``fsync`` False leaves the moment of writing to the system (durability: relaxed). Raises OperatorError.
+        """
+        with _operator_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1)
+            try:
+                _prepare(database, fsync=fsync)
+            except BaseException:
+                database.close()
+                raise
+        return cls(path, database)
+
+    def close(self) -> None:
+        """Close the file. What was not committed is lost."""
+        self._database.close()
+
+    def commit(self, rows: Rows) -> None:
+        """Store one batch, whole or not at all. Raises OperatorError."""
+        with _operator_errors(self.path):
+            self._database.execute("BEGIN")
+            try:
+                self._write(rows)
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def load(self) -> Stored:
+        """All that was committed. Deliveries whose session or message is missing are left out. Raises OperatorError."""
+        with _operator_errors(self.path):
+            fetch = self._fetch
+            owned = "session IN (SELECT id FROM sessions)"
+            deliveries = self._deliveries(owned)
+            return Stored(
+                last_id=fetch(
+                    "SELECT max(max_id) FROM (SELECT max(id) AS max_id FROM sessions UNION SELECT max(id) FROM messages"
+                    " UNION SELECT max(id) FROM deliveries UNION SELECT max(released) FROM deliveries UNION SELECT 0)"
+                )[0][0],
+                sessions=fetch("SELECT id, key, left_at FROM sessions ORDER BY id"),
+                subscriptions=fetch(f"SELECT session, filter, qos FROM subscriptions WHERE {owned}"),  # noqa: S608
+                deliveries=deliveries,
+                incoming=[
+                    (session, packet_id, Message(topic, payload, 2, bool(retain), key))
+                    for session, packet_id, topic, payload, retain, key in fetch(
+                        "SELECT session, packet_id, topic, payload, retain, key FROM incoming"
+                        " JOIN sessions ON sessions.id = session ORDER BY incoming.rowid"
+                    )
+                ],
+                retained=[
+                    Message(topic, payload, qos, True, origin)
+                    for topic, payload, qos, origin in fetch("SELECT topic, payload, qos, origin FROM retained")
+                ],
+            )
+
+    def _deliveries(self, owned: str) -> list[tuple[int, Delivery]]:
+        messages: dict[int, Message] = {}
+        for number, topic, payload, qos, origin in self._fetch("SELECT id, topic, payload, qos, origin FROM messages"):
+            message = messages[number] = Message(topic, payload, qos, False, origin)
+            message.id = number
+        found = []
+        for number, session, message_id, qos, retain, packet_id, released in self._fetch(
+            f"SELECT * FROM deliveries WHERE {owned} ORDER BY released, id"  # noqa: S608
+        ):
+            message = messages[message_id]
+            message.owed += 1
+            delivery = Delivery(message, qos, bool(retain))
+            delivery.id, delivery.packet_id, delivery.released = number, packet_id, released
+            delivery.sent = packet_id > 0
+            found.append((session, delivery))
+        return found
+
+    def _fetch(self, query: str) -> list[Any]:
+        """Rows in the types of the schema, which only SQLite can vouch for."""
+        return self._database.execute(query).fetchall()
+
+    def _write(self, rows: Rows) -> None:
+        """Deletions first: a session may have gone and come back under another id."""
+        for table, change in (
+            ("sessions", rows.sessions),
+            ("messages", rows.messages),
+            ("deliveries", rows.deliveries),
+        ):
+            if change.gone:
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
+                    (json.dumps(change.gone),),
+                )
+        self._delete("DELETE FROM subscriptions WHERE session = ? AND filter = ?", rows.subscriptions.gone)
+        self._delete("DELETE FROM incoming WHERE session = ? AND packet_id = ?", rows.incoming.gone)
+        self._delete("DELETE FROM retained WHERE topic = ?", [(topic,) for topic in rows.retained.gone])
+        self._insert("sessions", rows.sessions.rows)
+        self._insert("subscriptions", rows.subscriptions.rows)
+        self._insert("messages", rows.messages.rows)
+        self._insert("incoming", rows.incoming.rows)
+        self._insert("retained", rows.retained.rows)
+        if rows.deliveries.rows:
+            columns = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(7))
+            self._database.execute(
+                f"INSERT OR REPLACE INTO deliveries SELECT {columns} FROM json_each(?)",  # noqa: S608
+                (json.dumps(rows.deliveries.rows),),
+            )
+
+    def _delete_numbers(self, table: str, numbers: Sequence[int]) -> None:
+        if numbers:
+            statement = f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+            self._database.execute(statement, (json.dumps(numbers),))
+
+    def _delete(self, statement: str, keys: Sequence[tuple[int | str, ...]]) -> None:
+        if keys:
+            self._database.executemany(statement, keys)
+
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
+        start = 0
+        for size in CHUNKS:
+            while len(rows) - start >= size:
+                chunk = rows[start : start + size]
+                places = ", ".join([f"({', '.join('?' * len(chunk[0]))})"] * size)
+                self._database.execute(
+                    f"INSERT OR REPLACE INTO {table} VALUES {places}",  # noqa: S608
+                    [value for row in chunk for value in row],
+                )
+                start += size
+
+
+def _prepare(database: sqlite3.Connection, *, fsync: bool) -> None:
+    """Exclusive: a second broker on the same file is an error, not a corruption."""
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}")
+    finding = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if finding != "ok":
+        raise sqlite3.DatabaseError(finding)
+    migrate(database)
+
+
+@contextmanager
+def _operator_errors(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the file is the operator's to repair: say what, and how."""
+    try:
+        yield
+    except (OSError, sqlite3.Error, ValueError, NewerSchema) as error:
+        raise OperatorError(f"{path}: cannot keep sessions here: {error}; {_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    match error:
+        case NewerSchema():
+            return "run the mqttseg that wrote it, or move the file away to start without its sessions"
+        case sqlite3.OperationalError() if "full" in str(error):
+            return "free disk space"
+        case sqlite3.OperationalError() if "locked" in str(error):
+            return "stop the other broker that uses it, or give this one another state directory"
+        case sqlite3.OperationalError() | OSError():
+            return "check that the directory exists, is writable and has space"
+    return "restore it from a backup, or move it away to start without its sessions"
