@@ -26,7 +26,9 @@ class ThreadCommitter:
         self._store = store
         self._post = post
         self._busy = False
+        self._closed = False
         self._work: SimpleQueue[Rows | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[str | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="mqttseg-committer", daemon=True)
         self._thread.start()
         journal.committer = self
@@ -37,12 +39,14 @@ class ThreadCommitter:
 
     def close(self) -> None:
         """Store what is noted, release what waits, and end the thread. Call on the engine's thread."""
+        self._closed = True
         self._work.put(None)
         self._thread.join()
+        self._done()
         commit_now(self._journal, self._store)
 
     def _take(self) -> None:
-        if self._busy:
+        if self._busy or self._closed:
             return
         rows = self._journal.take()
         if rows is not None:
@@ -51,10 +55,14 @@ class ThreadCommitter:
 
     def _run(self) -> None:
         while (rows := self._work.get()) is not None:
-            failure = _store(self._store, rows)
-            self._post(lambda failure=failure: self._done(failure))  # type: ignore[misc]  # bound per batch
+            self._outcomes.put(_store(self._store, rows))
+            self._post(self._done)
 
-    def _done(self, failure: str | None) -> None:
+    def _done(self) -> None:
+        """The batch is stored or has failed; nothing when ``close`` was quicker."""
+        if self._outcomes.empty():
+            return
+        failure = self._outcomes.get()
         self._busy = False
         if failure is None:
             self._journal.committed()

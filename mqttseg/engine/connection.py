@@ -14,6 +14,7 @@ from mqttseg.engine.message import Message
 from mqttseg.engine.session import Outbox, Session
 from mqttseg.wire.packets import (
     FAILURE,
+    Connack,
     Packet,
     Puback,
     Pubcomp,
@@ -36,19 +37,35 @@ LIVE_QOS0: Final = 0x30
 class Connection:
     """What ``Engine.connect`` gives. Everything is called on the engine's own thread."""
 
-    __slots__ = ("_engine", "_outbox", "_router", "_routes", "live", "session")
+    __slots__ = ("_engine", "_held", "_outbox", "_router", "_routes", "live", "session")
 
     def __init__(self, engine: Engine, session: Session, outbox: Outbox) -> None:
         self.session = session
-        self.live = True
+        self.live = False
+        """From CONNACK to the end."""
+        self._held: list[tuple[Packet, float]] | None = []
         self._engine = engine
         self._outbox = outbox
         self._router = engine.router
         self._routes = engine.router.routes
 
-    def receive(self, packet: Packet, now: float) -> None:  # noqa: ARG002  # MQTT 5 expiries need it
+    def welcome(self, session_present: bool) -> None:
+        """Say CONNACK, send what the session is owed, and act on what the device did not wait to send."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        self.live = True
+        self._outbox.send(Connack(session_present, 0))
+        self.session.redeliver()
+        for packet, at in held:
+            self.receive(packet, at)
+
+    def receive(self, packet: Packet, now: float) -> None:
         """Act on a packet of the device."""
         if not self.live:
+            # Before CONNACK, which may wait for a commit, packets are kept: a device may send them at once (3.1.4)
+            if self._held is not None and len(self._held) < self._engine.settings.incoming:
+                self._held.append((packet, now))
             return
         if type(packet) is Publish:
             if packet.qos:
@@ -76,8 +93,9 @@ class Connection:
 
     def end(self, now: float) -> None:
         """The connection is gone; so is its session when it is clean [MQTT-3.1.2-6]."""
-        if self.live:
+        if self.live or self._held is not None:
             self.live = False
+            self._held = None
             self._engine.leave(self.session, now)
 
     def _forward(self, packet: Publish) -> None:

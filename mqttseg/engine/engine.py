@@ -29,7 +29,6 @@ from mqttseg.engine.router import Router
 from mqttseg.engine.session import Outbox, Session
 from mqttseg.engine.settings import Durability, EngineSettings
 from mqttseg.engine.store import Store
-from mqttseg.wire.packets import Connack
 
 
 @dataclass(slots=True)
@@ -95,7 +94,9 @@ class Engine:
         """Answer an accepted CONNECT: CONNACK, then what the session is owed (3.1.4, 3.2.2.2)."""
         self._take_over(key, now)
         session = self._sessions.get(key)
+        discards_stored = False
         if session is not None and clean:
+            discards_stored = session.durable
             self._remove(session)
             session = None
         present = session is not None
@@ -106,8 +107,11 @@ class Engine:
         if session.durable:
             self.journal.save_session(session)
         self._events(SessionStarted(key, clean, present))
-        outbox.send(Connack(present, 0))
-        session.redeliver()
+        if discards_stored:
+            # Not before it is gone from the disk too, or a restart would bring it back [MQTT-3.1.2-6]
+            self.journal.after(connection.welcome, False)
+        else:
+            connection.welcome(present)
         return connection
 
     def connection(self, key: str) -> Connection | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_harness import Site
 
 from mqttseg.engine import EngineSettings
+from tests.engine.engine_harness import Site
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from mqttseg.wire.packets import (
     Unsubscribe,
 )
 
-P = TypeVar("P", bound=Packet)
+P = TypeVar("P")
 
 
 class Device:
@@ -44,6 +44,11 @@ class Device:
     def connect(self, *, clean: bool | None = None) -> Device:
         self.clean = self.clean if clean is None else clean
         self.connection = self.site.engine.connect(self.key, clean=self.clean, outbox=self, now=self.site.now)
+        return self
+
+    def accepted(self) -> Device:
+        """After a commit: CONNACK may have to wait for one."""
+        self.site.commit()
         return self
 
     def drop(self) -> None:
@@ -106,7 +111,7 @@ class Device:
 
     def take(self, kind: type[P]) -> list[P]:
         """The packets of this kind, in order; they are taken away, and all others stay."""
-        found = [packet for packet in self.packets if isinstance(packet, kind)]
+        found: list[P] = [packet for packet in self.packets if isinstance(packet, kind)]
         self.packets = [packet for packet in self.packets if not isinstance(packet, kind)]
         return found
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from engine_harness import Device, Site
 
 from mqttseg.engine.events import SessionEnded, SessionExpired, SessionStarted, SessionTakenOver
 from mqttseg.engine.settings import EngineSettings
 from mqttseg.wire.packets import Connack, Puback, Publish, Suback, Subscribe
+from tests.engine.engine_harness import Device, Site
 
 
 @pytest.mark.spec("MQTT-3.1.4-4", "MQTT-3.2.0-1")
@@ -48,7 +48,7 @@ def test_clean_session_discards_the_stored_one(any_site: Site) -> None:
     device.drop()
     any_site.engine.publish("a", b"old", 1)
     device.packets.clear()
-    device.connect(clean=True)
+    device.connect(clean=True).accepted()
     any_site.engine.publish("a", b"new", 1)
     assert device.packets == [Connack(False, 0)]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from engine_harness import Site
 
 from mqttseg.engine.events import IncomingRefused
 from mqttseg.engine.settings import EngineSettings
-from mqttseg.wire.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel, Subscribe, Suback
+from mqttseg.wire.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel, Suback, Subscribe
+from tests.engine.engine_harness import Site
 
 QOS = (0, 1, 2)
 

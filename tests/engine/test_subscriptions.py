@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from engine_harness import Site
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from mqttseg.engine.router import Router
 from mqttseg.engine.session import Session
 from mqttseg.engine.settings import EngineSettings
 from mqttseg.wire.packets import FAILURE, Suback, Unsuback, Unsubscribe
+from tests.engine.engine_harness import Site
 
 MATCHING = [
     # filter, topic, matches; the examples of 4.7
