@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from mqttseg.engine.events import Listener, StoreFailed, StoreRecovered
 from mqttseg.engine.message import Delivery, Message
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 Row: TypeAlias = tuple[int | str | bytes | float | None, ...]
+LARGE: Final = 512
+"""A batch of so many deliveries is committed though nobody waits, so that no batch holds up the loop."""
+
 Release: TypeAlias = tuple[Callable[..., object], object]
 
 
@@ -116,10 +119,11 @@ class Journal:
             act(argument)
             return
         self._open.releases.append((act, argument))
-        self.nudge()
+        if not self._failing:
+            self.nudge()
 
     def nudge(self) -> None:
-        """Have what is noted committed, though nobody may wait for it."""
+        """Have what is noted committed, though nobody may wait for it. Failing commits are tried again only here."""
         if self.active and not self._awake and self.committer is not None:
             self._awake = True
             self.committer.wake()
@@ -152,11 +156,13 @@ class Journal:
             self._open.messages[message.id] = message
         message.owed += 1
         delivery.id = self.next_id()
-        self._open.deliveries[delivery.id] = (session.id, delivery)
+        self.update(session, delivery)
 
     def update(self, session: Session, delivery: Delivery) -> None:
         """The delivery's packet id or state changed."""
         self._open.deliveries[delivery.id] = (session.id, delivery)
+        if len(self._open.deliveries) >= LARGE and not self._failing:
+            self.nudge()
 
     def settle(self, delivery: Delivery) -> None:
         """The session is not owed this any more."""

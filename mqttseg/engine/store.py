@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from mqttseg.engine.message import Delivery, Message
 from mqttseg.engine.schema import NewerSchema, migrate
 from mqttseg.errors import OperatorError
 
-CHUNKS: Final = (128, 16, 1)
+CHUNKS: Final = (128, 32, 8, 1)
 """Rows per INSERT. Few sizes, so that the statements stay prepared; at most 999 variables each."""
 
 
@@ -145,12 +146,7 @@ class Store:
         self._insert("messages", rows.messages.rows)
         self._insert("incoming", rows.incoming.rows)
         self._insert("retained", rows.retained.rows)
-        if rows.deliveries.rows:
-            columns = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(7))
-            self._database.execute(
-                f"INSERT OR REPLACE INTO deliveries SELECT {columns} FROM json_each(?)",  # noqa: S608
-                (json.dumps(rows.deliveries.rows),),
-            )
+        self._insert("deliveries", rows.deliveries.rows)
 
     def _delete_numbers(self, table: str, numbers: Sequence[int]) -> None:
         if numbers:
@@ -166,12 +162,15 @@ class Store:
         for size in CHUNKS:
             while len(rows) - start >= size:
                 chunk = rows[start : start + size]
-                places = ", ".join([f"({', '.join('?' * len(chunk[0]))})"] * size)
-                self._database.execute(
-                    f"INSERT OR REPLACE INTO {table} VALUES {places}",  # noqa: S608
-                    [value for row in chunk for value in row],
-                )
+                statement = _insertion(table, size, len(chunk[0]))
+                self._database.execute(statement, [value for row in chunk for value in row])
                 start += size
+
+
+@cache
+def _insertion(table: str, rows: int, columns: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * rows)}"  # noqa: S608
 
 
 def _prepare(database: sqlite3.Connection, *, fsync: bool) -> None:

@@ -53,7 +53,7 @@ def test_clean_session_discards_the_stored_one(any_site: Site) -> None:
     assert device.packets == [Connack(False, 0)]
 
 
-@pytest.mark.spec("MQTT-3.1.2-6")
+@pytest.mark.spec("MQTT-3.1.2-6", "MQTT-3.1.4-3")
 def test_nothing_of_a_clean_session_is_reused(any_site: Site) -> None:
     device = any_site.device("d", clean=True)
     device.subscribe(("a", 1))

@@ -121,7 +121,7 @@ def test_unreleased_qos_2_message_outlives_the_connection(any_site: Site) -> Non
     assert reader.payloads() == [b"x"]
 
 
-@pytest.mark.spec("MQTT-4.3.3-2")
+@pytest.mark.spec("MQTT-4.3.3-2", "MQTT-2.3.1-6")
 def test_answers_come_even_when_nobody_listens(site: Site) -> None:
     writer = site.device("w")
     writer.publish("a", b"x", 1, pid=1)
@@ -258,7 +258,7 @@ def test_acknowledgements_keep_the_order_of_the_messages(durable: Site) -> None:
     assert writer.packets == [Puback(ids[0]), Puback(ids[1]), Pubrec(ids[2])]
 
 
-@pytest.mark.spec("MQTT-2.3.1-4", "MQTT-2.3.1-2")
+@pytest.mark.spec("MQTT-2.3.1-4")
 def test_packet_ids_in_use_are_not_given_again(site: Site) -> None:
     site.settings = EngineSettings(in_flight=3)
     site.start()

@@ -64,6 +64,17 @@ def test_message_without_retain_leaves_what_is_retained(site: Site) -> None:
     assert _retained(site) == [("a", b"1", 0, True)]
 
 
+@pytest.mark.spec("MQTT-3.1.2-16", "MQTT-3.1.2-17")
+@pytest.mark.parametrize("retain", [False, True])
+def test_will_is_published_as_the_message_it_asks_to_be(site: Site, *, retain: bool) -> None:
+    """The guard keeps and judges wills, and publishes them for the device that is gone."""
+    reader = site.device("r")
+    reader.subscribe(("will", 2))
+    site.engine.publish("will", b"gone", 2, retain, origin="d")
+    assert reader.messages() == [("will", b"gone", 2)]
+    assert ("will" in site.engine.retained) is retain
+
+
 @pytest.mark.spec("MQTT-3.8.4-3")
 def test_same_subscription_again_gets_retained_messages_again(any_site: Site) -> None:
     any_site.engine.publish("a", b"1", 1, retain=True)

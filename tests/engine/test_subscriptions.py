@@ -65,7 +65,7 @@ def test_retained_message_is_found_by_the_same_rule(
     assert bool(reader.payloads()) is matches
 
 
-@pytest.mark.spec("MQTT-3.8.4-1", "MQTT-3.8.4-2", "MQTT-3.8.4-5", "MQTT-3.9.3-1", "MQTT-3.8.4-4")
+@pytest.mark.spec("MQTT-2.3.1-7", "MQTT-3.8.4-1", "MQTT-3.8.4-2", "MQTT-3.8.4-5", "MQTT-3.9.3-1", "MQTT-3.8.4-4")
 def test_suback_answers_every_filter_in_its_place(any_site: Site) -> None:
     device = any_site.device("d", clean=False)
     too_deep = "/" * 200
