@@ -108,13 +108,15 @@ class Store:
     def _deliveries(self, owned: str) -> list[tuple[int, Delivery]]:
         messages: dict[int, Message] = {}
         for number, topic, payload, qos, origin in self._fetch("SELECT id, topic, payload, qos, origin FROM messages"):
-            message = messages[number] = Message(topic, payload, qos, False, origin)
-            message.id = number
+            messages[number] = Message(topic, payload, qos, False, origin)
+            messages[number].id = number
         found = []
         for number, session, message_id, qos, retain, packet_id, released in self._fetch(
             f"SELECT * FROM deliveries WHERE {owned} ORDER BY released, id"  # noqa: S608
         ):
-            message = messages[message_id]
+            message = messages.get(message_id)
+            if message is None:
+                continue
             message.owed += 1
             delivery = Delivery(message, qos, bool(retain))
             delivery.id, delivery.packet_id, delivery.released = number, packet_id, released
@@ -128,16 +130,9 @@ class Store:
 
     def _write(self, rows: Rows) -> None:
         """Deletions first: a session may have gone and come back under another id."""
-        for table, change in (
-            ("sessions", rows.sessions),
-            ("messages", rows.messages),
-            ("deliveries", rows.deliveries),
-        ):
-            if change.gone:
-                self._database.execute(
-                    f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
-                    (json.dumps(change.gone),),
-                )
+        self._delete_numbers("sessions", rows.sessions.gone)
+        self._delete_numbers("messages", rows.messages.gone)
+        self._delete_numbers("deliveries", rows.deliveries.gone)
         self._delete("DELETE FROM subscriptions WHERE session = ? AND filter = ?", rows.subscriptions.gone)
         self._delete("DELETE FROM incoming WHERE session = ? AND packet_id = ?", rows.incoming.gone)
         self._delete("DELETE FROM retained WHERE topic = ?", [(topic,) for topic in rows.retained.gone])

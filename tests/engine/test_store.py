@@ -401,6 +401,17 @@ def test_damaged_page_is_found_when_the_file_is_opened(durable: Site) -> None:
     durable.start()
 
 
+def test_delivery_without_its_message_is_left_out(durable: Site) -> None:
+    device = durable.device("d", clean=False)
+    device.subscribe(("a", 1))
+    durable.engine.publish("a", b"x", 1)
+    durable.commit()
+    assert durable.store is not None
+    durable.store._database.execute("DELETE FROM messages")
+    durable.kill()
+    assert durable.engine.sessions["d"].owed == 0
+
+
 def test_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     with sqlite3.connect(path) as other:
