@@ -141,6 +141,19 @@ def test_in_flight_deliveries_survive_with_packet_ids_and_order(durable: Site) -
     ]
 
 
+def test_pubcomp_waits_until_the_packet_id_is_free_on_disk(durable: Site) -> None:
+    """Or a restart would take the next message of this packet id for the one that is finished."""
+    writer = durable.device("w", clean=False)
+    pid = writer.publish("nobody", b"x", 2)
+    durable.commit()
+    writer.say(Pubrel(pid))
+    assert writer.take(Pubcomp) == []
+    durable.commit()
+    assert writer.take(Pubcomp) == [Pubcomp(pid)]
+    durable.kill()
+    assert not durable.engine.sessions["w"].incoming
+
+
 def test_pubrel_is_said_when_it_is_safe(durable: Site) -> None:
     reader = durable.device("r", clean=False)
     reader.subscribe(("a", 2))
