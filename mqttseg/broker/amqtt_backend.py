@@ -18,7 +18,17 @@ from amqtt.session import ApplicationMessage, Session
 from mqttseg.broker.streams import GuardedReader, JudgedWriter
 from mqttseg.guard.backend import Link, Peer, Resumed
 from mqttseg.wire.encode import encode
-from mqttseg.wire.packets import Connect, Disconnect, Packet, Publish, Will
+from mqttseg.wire.packets import (
+    Connect,
+    Disconnect,
+    Packet,
+    Publish,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+    Will,
+)
 
 if TYPE_CHECKING:
     from amqtt.broker import Broker
@@ -26,7 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKLOG = 1000
-"""Messages that may wait inside amqtt before its readers wait too."""
+UNANSWERED = 100
+"""Messages, and one device's SUBSCRIBE and UNSUBSCRIBE, that may wait inside amqtt before its readers wait too."""
 
 END_TIMEOUT = 6.0
 """Seconds given to amqtt to let go of a session: it waits five for acknowledgements that no longer come."""
@@ -134,7 +145,8 @@ class _AmqttConversation:
         self._peer = peer
         self._link = link
         self._reader = GuardedReader(link, self._is_behind)
-        self._writer = JudgedWriter(link, peer)
+        self._unanswered = 0
+        self._writer = JudgedWriter(link, peer, self._answered)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -153,7 +165,11 @@ class _AmqttConversation:
     def _is_behind(self) -> bool:
         session = self._backend.session(self._connect.client_id)
         queued = 0 if session is None else session.delivered_message_queue.qsize()
-        return queued > BACKLOG or self._backend.is_behind()
+        return queued > BACKLOG or self._unanswered > UNANSWERED or self._backend.is_behind()
+
+    def _answered(self, packet: Packet) -> None:
+        if type(packet) in (Suback, Unsuback):
+            self._unanswered -= 1
 
     def resumed(self) -> Resumed:
         key = self._connect.client_id
@@ -178,6 +194,8 @@ class _AmqttConversation:
 
     def receive(self, packet: Packet) -> None:
         frame = packet.frame if type(packet) is Publish else None
+        if type(packet) in (Subscribe, Unsubscribe):
+            self._unanswered += 1
         self._reader.feed(frame or encode(packet))
 
     def forget(self, packet_id: int) -> None:

@@ -10,6 +10,7 @@ from amqtt.adapters import ReaderAdapter, WriterAdapter
 
 from mqttseg.guard.backend import Link, Peer
 from mqttseg.wire.decode import Decoder
+from mqttseg.wire.packets import Packet
 
 HIGH_WATER = 64 * 1024
 LOW_WATER = 16 * 1024
@@ -65,14 +66,16 @@ class GuardedReader(ReaderAdapter):
 class JudgedWriter(WriterAdapter):
     """Everything amqtt writes is taken apart again and judged by the guard before the device sees it (rule 6)."""
 
-    def __init__(self, link: Link, peer: Peer) -> None:
+    def __init__(self, link: Link, peer: Peer, written: Callable[[Packet], None]) -> None:
         self._link = link
+        self._written = written
         self._peer = peer
         self._decoder = Decoder(from_client=False, max_packet=_LARGEST_PACKET)
 
     def write(self, data: bytes) -> None:
         """Send what is allowed of it."""
         for packet in self._decoder.feed(data):
+            self._written(packet)
             self._link.send(packet)
 
     async def drain(self) -> None:

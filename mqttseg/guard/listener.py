@@ -102,7 +102,7 @@ class Listeners:
                 ssl_handshake_timeout=self._guard.limits.handshake_timeout,
                 ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
             )
-        except (OSError, ssl.SSLError) as error:
+        except Exception as error:
             accepted.close()
             reason, detail = _reason(error)
             self._guard.report(Event(Kind.REFUSE, reason, address=f"{host}:{port}", action="connect", detail=detail))
@@ -126,11 +126,16 @@ class Listeners:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _reason(error: OSError) -> tuple[Reason, str]:
+def _reason(error: Exception) -> tuple[Reason, str]:
     """Why a handshake came to nothing."""
     if isinstance(error, ssl.SSLError):
         return handshake_reason(error)
-    return Reason.PROTOCOL_ERROR, f"no TLS handshake: {error.strerror or type(error).__name__}"
+    if isinstance(error, OSError):
+        return Reason.PROTOCOL_ERROR, f"no TLS handshake: {error.strerror or type(error).__name__}"
+    if isinstance(error, ValueError):  # the event loop reads the certificate too, and its names need not be text
+        return Reason.IDENTITY_INVALID, "the certificate cannot be parsed"
+    log.error("a handshake failed", exc_info=error)
+    return Reason.INTERNAL_ERROR, "see the log"
 
 
 def _bind(family: int, sockaddr: tuple[object, ...]) -> socket.socket:

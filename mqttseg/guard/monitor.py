@@ -38,6 +38,10 @@ from mqttseg.wire.packets import (
 DECISIONS_KEPT = 1024
 """Topics a session keeps decided, in each direction; then it starts over."""
 
+UNRELEASED = 1000
+UNRELEASED_BYTES = 16 << 20
+"""QoS 2 messages that a session may leave unreleased, and their payloads together: a backend must keep them (rule 8)."""
+
 LAST_PACKET_ID = 0xFFFF
 
 
@@ -92,6 +96,8 @@ class Monitor:
         "_ports",
         "_rights",
         "_unreleased",
+        "_unreleased_bytes",
+        "_unreleased_sizes",
         "_withdrawing",
         "filters",
     )
@@ -105,6 +111,8 @@ class Monitor:
         self._pending: dict[int, _PendingSubscribe] = {}
         self._withdrawing: set[int] = set()
         self._unreleased: dict[int, str] = {}
+        self._unreleased_sizes: dict[int, int] = {}
+        self._unreleased_bytes = 0
         self._dropped: set[int] = set()
         self._may_publish: dict[str, Decision] = {}
         self._may_receive: dict[str, Decision] = {}
@@ -171,8 +179,16 @@ class Monitor:
                 self._refuse_publish(packet, refused)
                 return
         if packet.qos == 2:
-            self._unreleased[packet.packet_id] = topic
+            self._keep_unreleased(packet)
         self._ports.to_backend(packet)
+
+    def _keep_unreleased(self, packet: Publish) -> None:
+        size = len(packet.payload)
+        self._unreleased[packet.packet_id] = packet.topic
+        self._unreleased_bytes += size - self._unreleased_sizes.get(packet.packet_id, 0)
+        self._unreleased_sizes[packet.packet_id] = size
+        if len(self._unreleased) > UNRELEASED or self._unreleased_bytes > UNRELEASED_BYTES:
+            raise PeerError(Reason.RATE_LIMIT, "too many QoS 2 messages published and not released")
 
     def _decide_publish(self, topic: str) -> Decision:
         if len(self._may_publish) >= DECISIONS_KEPT:
@@ -210,6 +226,7 @@ class Monitor:
     def _pubrel(self, packet: Pubrel) -> None:
         """Release a QoS 2 message: it is published now, so it is judged now (rule 6, rule 7)."""
         topic = self._unreleased.pop(packet.packet_id, None)
+        self._unreleased_bytes -= self._unreleased_sizes.pop(packet.packet_id, 0)
         if topic is None:  # never forwarded, or released already: complete it [MQTT-4.3.3-2]
             self._ports.to_device(Pubcomp(packet.packet_id))
             return

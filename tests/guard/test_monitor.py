@@ -9,7 +9,7 @@ import pytest
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
 from mqttseg.guard.backend import Resumed
-from mqttseg.guard.monitor import Denied, Monitor
+from mqttseg.guard.monitor import UNRELEASED, UNRELEASED_BYTES, Denied, Monitor
 from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Compiled, compile_policy
 from mqttseg.policy.load import load_policy
@@ -208,6 +208,33 @@ class TestReleaseOfQos2:
         thermo.monitor.from_device(Publish("hvac/thermo-1/a", b"", qos=2, packet_id=9))
         with pytest.raises(ProtocolError):
             thermo.monitor.from_device(Publish("hvac/thermo-1/b", b"", qos=2, packet_id=9, dup=True))
+
+    def test_hoarding_unreleased_messages_ends_the_connection(self, thermo: Judged) -> None:
+        for number in range(1, UNRELEASED + 1):
+            thermo.monitor.from_device(Publish("hvac/thermo-1/a", b"", qos=2, packet_id=number))
+        with pytest.raises(PeerError) as raised:
+            thermo.monitor.from_device(Publish("hvac/thermo-1/a", b"", qos=2, packet_id=UNRELEASED + 1))
+        assert raised.value.reason is Reason.RATE_LIMIT
+
+    def test_a_full_pipe_of_released_messages_is_no_hoarding(self, thermo: Judged) -> None:
+        payload = b"x" * 16
+        for number in range(1, 3 * UNRELEASED):
+            thermo.monitor.from_device(Publish("hvac/thermo-1/a", payload, qos=2, packet_id=number))
+            if number > 20:
+                thermo.monitor.from_device(Pubrel(number - 20))
+        assert thermo.wires.reasons() == []
+
+    def test_bytes_of_unreleased_messages_are_bounded_and_given_back(self, tmp_path: Path) -> None:
+        wide = judged(tmp_path, "wide-1")
+        payload = bytes(UNRELEASED_BYTES // 4)
+        for number in range(1, 20):
+            wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=number))
+            wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=number, dup=True))
+            if number > 3:
+                wide.monitor.from_device(Pubrel(number - 3))
+        wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=100))
+        with pytest.raises(PeerError):
+            wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=101))
 
     def test_release_of_what_was_never_sent_is_completed_and_goes_nowhere(self, thermo: Judged) -> None:
         thermo.monitor.from_device(Pubrel(9))
