@@ -23,8 +23,10 @@ from mqttseg.policy.model import Action, Conduit, Mode, Role, Rule
 from mqttseg.policy.pattern import Pattern, Template, cut_level, example, namespace_pattern, parse_pattern
 from mqttseg.policy.rights import Rights
 from mqttseg.policy.trie import Asker, Node
+from mqttseg.policy.words import common_ids
 
 _STEPS = 10_000_000  # for one question; an operator waits for the answer, no device does
+_TRIES = 1_000  # ids of a glob to look at for one that no rule names
 _EXAMPLES = 32  # devices of a role to show a flow with; of a role, they differ only in their ids
 
 
@@ -182,8 +184,8 @@ class _Search:
 
     def _shown(self, flow: _Flow) -> Leak | None:
         """The flow between two devices, after denies. None when no devices can make it."""
-        senders = self._devices(flow.origin, flow.sending, flow.topics)
-        receivers = self._devices(flow.target, flow.receiving, flow.topics)
+        senders = self._devices(flow, flow.origin, flow.sending)
+        receivers = self._devices(flow, flow.target, flow.receiving)
         for sender, receiver in product(senders, receivers):
             leak = self._between(flow, self.compiled.rights(sender), self.compiled.rights(receiver))
             if leak is not None:
@@ -192,14 +194,32 @@ class _Search:
             return None
         return Leak(example(flow.topics, self.compiled.membership), flow.origin, flow.target, flow.conduits)
 
-    def _devices(self, segment: str, role: Role, topics: Pattern) -> list[str]:
-        """Devices that stand for the role: those that the topics name, those that the policy names, one per glob."""
-        shapes = {("", ""), *(level.parts for level in topics if isinstance(level, Template)), *_shapes(role)}
-        levels = [level for level in topics if isinstance(level, str)]
-        cuts = (cut_level(tuple(map(len, shape)), level) for shape in shapes for level in levels)
+    def _devices(self, flow: _Flow, segment: str, role: Role) -> list[str]:
+        """Devices that stand for all of a role: those that rules name, those that the policy lists, and of each glob
+        one that no rule names. Any other device has the rights of that last one, but for its id."""
+        texts = self._texts(flow)
+        shapes = {("", ""), *(level.parts for level in flow.topics if isinstance(level, Template)), *_shapes(role)}
+        cuts = (cut_level(tuple(map(len, shape)), text) for shape in shapes for text in texts)
         named = [cut[1] for cut in cuts if cut is not None and self._plays(cut[1], segment, role)]
-        examples = self.compiled.membership.examples(segment, role.name)
-        return list(dict.fromkeys((*named, *islice(examples, _EXAMPLES))))
+        examples = islice(self.compiled.membership.examples(segment, role.name), _EXAMPLES)
+        return list(dict.fromkeys((*named, *self._unnamed(segment, role, texts), *examples)))
+
+    def _unnamed(self, segment: str, role: Role, texts: frozenset[str]) -> Iterator[str]:
+        for glob in self.compiled.membership.globs(segment):
+            ids = islice(common_ids(glob, "*"), _TRIES)
+            fresh = (i for i in ids if not any(i in text for text in texts) and self._plays(i, segment, role))
+            yield from islice(fresh, 1)
+
+    def _texts(self, flow: _Flow) -> frozenset[str]:
+        """The plain levels of all rules that have a say in a flow."""
+        ends = ((flow.origin, flow.sending), (flow.target, flow.receiving))
+        rules = [rule for segment, role in ends for rule in (*self._segment_rules(segment), *_rules(role))]
+        patterns = (parse_pattern(rule.filter, owner="") for rule in rules)
+        return frozenset(level for p in (*patterns, flow.topics) for level in p if isinstance(level, str) and level)
+
+    def _segment_rules(self, name: str) -> tuple[Rule, ...]:
+        segment = self.compiled.policy.segments[name]
+        return (*segment.namespace, *segment.deny)
 
     def _plays(self, device_id: str, segment: str, role: Role) -> bool:
         placement = self.compiled.placement(device_id)
@@ -226,9 +246,13 @@ class _Search:
                     yield topic
 
 
+def _rules(role: Role) -> tuple[Rule, ...]:
+    return (*(role.publish or ()), *(role.subscribe or ()), *role.deny)
+
+
 def _shapes(role: Role) -> Iterator[tuple[str, ...]]:
     """The texts around ``${device}`` in the role's own rules."""
-    for rule in (*(role.publish or ()), *(role.subscribe or ()), *role.deny):
+    for rule in _rules(role):
         for level in parse_pattern(rule.filter, owner=""):
             if isinstance(level, Template):
                 yield level.parts

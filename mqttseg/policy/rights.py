@@ -118,7 +118,7 @@ class Rights:
 
     def denied(self, levels: Sequence[str]) -> Rule | None:
         """The deny that the topic is in."""
-        return match(self._role.denied, levels, self._asker)
+        return match(self._role.denied, levels, self._asker) if self._role.denied else None
 
     def owner(self, levels: Sequence[str]) -> Namespace | None:
         """Whose the topic is."""
@@ -193,7 +193,7 @@ class Rights:
         return self._role.publish if action is Action.PUBLISH else self._role.receive
 
     def _in_grants(self, grants: Grants, levels: Sequence[str]) -> Rule | None:
-        found = match(grants.plain, levels, self._asker)
+        found = match(grants.plain, levels, self._asker) if grants.plain else None
         if found is None and grants.rest:
             found = match(grants.rest, levels, self._asker)
             if found is not None and match((self.site.carved,), levels, self._asker) is not None:

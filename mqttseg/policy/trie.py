@@ -69,23 +69,24 @@ def match(roots: Sequence[Node[T]], levels: Sequence[str], asker: Asker) -> T | 
     """The value of a pattern that matches the topic with these levels, or None when none does."""
     last = len(levels)
     dollar = levels[0][:1] == "$"  # then no wildcard at the first level stands for it [MQTT-4.7.2-1]
-    stack = [(root, 0) for root in roots]
-    while stack:
-        node, at = stack.pop()
-        if node.many is not None and (at or not dollar):
-            return node.many
-        if at == last:
-            if node.end is not None:
-                return node.end
-            continue
-        level = levels[at]
-        if node.plus is not None and (at or not dollar):
-            stack.append((node.plus, at + 1))
-        if node.templates is not None:
-            stack.extend([(child, at + 1) for child in templates_at(node, level, asker)])
-        child = node.literals.get(level)
-        if child is not None:
-            stack.append((child, at + 1))
+    waiting = [(root, 0) for root in roots]
+    while waiting:
+        next_node, at = waiting.pop()
+        node: Node[T] | None = next_node
+        while node is not None:  # down the texts; what else matches a level waits
+            if node.many is not None and (at or not dollar):
+                return node.many
+            if at == last:
+                if node.end is not None:
+                    return node.end
+                break
+            level = levels[at]
+            at += 1
+            if node.plus is not None and (at > 1 or not dollar):
+                waiting.append((node.plus, at))
+            if node.templates is not None:
+                waiting.extend([(child, at) for child in templates_at(node, level, asker)])
+            node = node.literals.get(level)
     return None
 
 

@@ -7,7 +7,6 @@ mentions. A set of topics is an int with a bit for each topic, so that unions an
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterable
 from functools import cache, cached_property
 from itertools import product
@@ -22,27 +21,32 @@ class Universe:
     """All topics over some levels."""
 
     def __init__(self, levels: Iterable[str], depth: int) -> None:
-        self.levels = tuple(levels)
-        self.topics = [
-            topic
-            for size in range(1, depth + 1)
-            for parts in product(self.levels, repeat=size)
-            if (topic := "/".join(parts))
-        ]
+        split = [parts for size in range(1, depth + 1) for parts in product(levels, repeat=size) if parts != ("",)]
+        self.topics = ["/".join(parts) for parts in split]
         self.bit = {topic: 1 << number for number, topic in enumerate(self.topics)}
+        self._dollar = self._topics(parts[0].startswith("$") for parts in split)
+        self._long = [self._topics(len(parts) >= size for parts in split) for size in range(depth + 2)]
+        self._at = {
+            (place, level): self._topics(len(parts) > place and parts[place] == level for parts in split)
+            for level in levels
+            for place in range(depth)
+        }
         self.of = cache(self._of)
         self.everything = self.of("#")
 
+    @staticmethod
+    def _topics(chosen: Iterable[bool]) -> int:
+        return int("".join("01"[one] for one in chosen)[::-1], 2)
+
     def _of(self, filter: str) -> int:  # noqa: A002
         """The topics that a filter matches, from the words of MQTT 3.1.1, section 4.7."""
-        body, many = (filter[:-1].removesuffix("/"), True) if filter.endswith("#") else (filter, False)
-        parts = [] if many and filter == "#" else body.split("/")
-        expression = "/".join("[^/]*" if part == "+" else re.escape(part) for part in parts)
-        if many:
-            expression = f"{expression}(/.*)?" if parts else ".*"
-        wild = filter[0] in "+#"
-        regex = re.compile(expression)
-        return sum(self.bit[t] for t in self.topics if regex.fullmatch(t) and not (wild and t[0] == "$"))
+        found = ~self._dollar if filter[0] in "+#" else ~0
+        levels = filter.split("/")
+        many = levels[-1] == "#"
+        texts = levels[:-1] if many else levels
+        for place, level in enumerate(texts):
+            found &= self._long[place + 1] if level == "+" else self._at.get((place, level), 0)
+        return found & (self._long[len(texts)] if many else self._long[len(texts)] & ~self._long[len(texts) + 1])
 
 
 class Reference:
@@ -53,7 +57,12 @@ class Reference:
         self.universe = universe
         self.ids = tuple(ids)
 
-    def place(self, device_id: str) -> tuple[Segment, Role] | None:
+        self.place = cache(self._place)
+        self.namespace = cache(self._namespace)
+        self.is_rest = cache(self._is_rest)
+        self.crossing = cache(self._crossing)
+
+    def _place(self, device_id: str) -> tuple[Segment, Role] | None:
         entry = self.policy.devices.get(device_id)
         listed = self._listed(device_id, self.policy.segments.values())
         if entry is not None and entry.segment is not None:
@@ -87,7 +96,7 @@ class Reference:
             return self.universe.of(text)
         return _union(self.universe.of(text.replace("${device}", member)) for member in self.members[segment])
 
-    def namespace(self, name: str) -> int:
+    def _namespace(self, name: str) -> int:
         segment = self.policy.segments[name]
         if self.is_rest(name):
             return self.universe.everything & ~self.foreign(name)
@@ -96,7 +105,7 @@ class Reference:
     def foreign(self, name: str) -> int:
         return _union(self.namespace(other) for other in self.policy.segments if other != name)
 
-    def is_rest(self, name: str) -> bool:
+    def _is_rest(self, name: str) -> bool:
         return any(rule.filter == "#" for rule in self.policy.segments[name].namespace)
 
     def enforces(self, name: str) -> bool:
@@ -110,7 +119,7 @@ class Reference:
                 return name
         return None
 
-    def crossing(self, name: str, role: str, action: Action, trial: bool) -> int:
+    def _crossing(self, name: str, role: str, action: Action, trial: bool) -> int:
         found = 0
         for conduit in self.policy.conduits.values():
             if (conduit.mode is Mode.OBSERVE) is not trial or conduit.origin.segment == conduit.target.segment:
@@ -133,7 +142,7 @@ class Reference:
             own = _union(self.universe.of(rule.filter.replace("${device}", device_id)) for rule in listed)
             if self.is_rest(segment.name):
                 own &= ~self.foreign(segment.name)
-        return own | self.crossing(segment.name, role.name, action, trial=False)
+        return own | self.crossing(segment.name, role.name, action, False)
 
     def verdict(self, device_id: str, action: Action, text: str) -> Verdict:
         subscribing = action is Action.SUBSCRIBE
@@ -150,7 +159,7 @@ class Reference:
         direction = Action.PUBLISH if action is Action.PUBLISH else Action.RECEIVE
         denied = _union(self.universe.of(r.filter.replace("${device}", device_id)) for r in (*segment.deny, *role.deny))
         granted = self.granted(segment, role, device_id, direction)
-        trial = self.crossing(segment.name, role.name, direction, trial=True)
+        trial = self.crossing(segment.name, role.name, direction, True)
         allowed, reason, observed, narrowed = self._judge(
             wanted, granted, denied, trial, segment, narrow=subscribing and segment.width is Width.NARROW
         )

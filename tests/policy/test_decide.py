@@ -64,7 +64,7 @@ def _judge(device_id: str, action: Action, topic: str) -> Decision:
         ("thermo-1", RECEIVE, "$SYS/other", "system-topic"),
         ("chief-1", SUBSCRIBE, "$SYS/#", "ok"),
         ("chief-1", RECEIVE, "$SYS", "ok"),
-        ("chief-1", SUBSCRIBE, "+/broker", "outside-segment"),
+        ("chief-1", SUBSCRIBE, "+/broker", "not-granted"),
         ("cam-1", SUBSCRIBE, "$SYS/#", "system-topic"),
         ("cam-1", SUBSCRIBE, "$share/g/cameras/#", "system-topic"),
         ("cam-1", SUBSCRIBE, "$queue/cameras/#", "system-topic"),
@@ -90,7 +90,7 @@ def _judge(device_id: str, action: Action, topic: str) -> Decision:
         ("thermo-1", PUBLISH, "hvac/thermo-1", "ok"),
         ("thermo-1", PUBLISH, "hvac/thermo-1/telemetry/temp", "ok"),
         ("thermo-1", SUBSCRIBE, "hvac/thermo-1/cmd/#", "ok"),
-        ("thermo-1", SUBSCRIBE, "hvac/all/+", "ok"),
+        ("thermo-1", SUBSCRIBE, "hvac/all/news/#", "ok"),
         ("bms-1", PUBLISH, "hvac/thermo-1/cmd/set", "ok"),
         ("send-1", PUBLISH, "hvac/x", "ok"),
         # ... a role that omits both lists has the whole namespace, other members' branches included
@@ -112,6 +112,7 @@ def _judge(device_id: str, action: Action, topic: str) -> Decision:
         ("bms-1", SUBSCRIBE, "hvac/#", "filter-too-wide"),  # it holds a deny
         ("bms-1", SUBSCRIBE, "hvac/+/+", "filter-too-wide"),
         ("bms-1", SUBSCRIBE, "#", "filter-too-wide"),
+        ("thermo-1", SUBSCRIBE, "hvac/all/#", "filter-too-wide"),  # hvac/all/factory is in it
         ("thermo-1", SUBSCRIBE, "hvac/+/cmd/#", "filter-too-wide"),
         ("cam-1", SUBSCRIBE, "+/cam-1", "filter-too-wide"),
         ("lamp-1", SUBSCRIBE, "tele/+/#", "filter-too-wide"),  # plugs report there, too
@@ -152,7 +153,7 @@ def test_enforced(device_id: str, action: Action, topic: str, reason: str) -> No
         ("bms-1", SUBSCRIBE, "hvac/#", "hvac/+/factory/#"),
         ("etl-1", RECEIVE, "tele/lamp-1/power", "tele/${device}/power"),
         ("cam-1", SUBSCRIBE, "cameras/+", "cameras"),
-        ("thermo-1", SUBSCRIBE, "hvac/+/cmd/#", "hvac/${device}/cmd/#"),
+        ("thermo-1", SUBSCRIBE, "+/thermo-1/cmd/x", "hvac/${device}/cmd/#"),
         # D8: the namespace that stands in the way; on nobody's ground, the device's own
         ("thermo-1", PUBLISH, "hvac/thermo-2/x", "hvac"),
         ("thermo-1", PUBLISH, "cameras/x", "cameras"),
@@ -271,9 +272,9 @@ WATCHED = compiled(
         # O1: but not into a segment that enforces
         ("thermo-1", PUBLISH, "vault/x", "outside-segment", False),
         ("thermo-1", RECEIVE, "vault/x", "outside-segment", False),
-        ("thermo-1", SUBSCRIBE, "vault/#", "filter-too-wide", False),
+        ("thermo-1", SUBSCRIBE, "vault/#", "outside-segment", False),
         ("thermo-1", SUBSCRIBE, "vault/x", "outside-segment", False),
-        ("thermo-1", SUBSCRIBE, "+/x", "outside-segment", True),  # its deliveries are judged one by one
+        ("thermo-1", SUBSCRIBE, "+/x", "not-granted", True),  # its deliveries are judged one by one
         # O2: $ topics and invalid topics never
         ("thermo-1", PUBLISH, "$SYS/x", "system-topic", False),
         ("thermo-1", SUBSCRIBE, "$share/g/hvac/a", "system-topic", False),
