@@ -19,6 +19,9 @@ LEVEL = 4
 FAILURE = 0x80
 """The SUBACK code of a filter that was refused [MQTT-3.9.3-2]."""
 
+SUBACK_CODES = frozenset({0, 1, 2, FAILURE})
+"""All that SUBACK may say of a filter [MQTT-3.9.3-2]."""
+
 
 @dataclass(slots=True, repr=False)
 class Will:

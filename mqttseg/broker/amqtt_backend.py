@@ -1,0 +1,242 @@
+"""Stock amqtt behind the guard: sessions and routing are its own, reached through its public seam.
+
+Where amqtt has no public name for what must be done, its internals are touched here and nowhere else; each such
+place says why, and tests/broker/test_amqtt_internals.py notices when amqtt changes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from amqtt.session import ApplicationMessage, Session
+
+from mqttseg.broker.streams import GuardedReader, JudgedWriter
+from mqttseg.guard.backend import Link, Peer, Resumed
+from mqttseg.wire.encode import encode
+from mqttseg.wire.packets import (
+    Connect,
+    Disconnect,
+    Packet,
+    Publish,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+    Will,
+)
+
+if TYPE_CHECKING:
+    from amqtt.broker import Broker
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1000
+UNANSWERED = 100
+"""Messages, and one device's SUBSCRIBE and UNSUBSCRIBE, that may wait inside amqtt before its readers wait too."""
+
+END_TIMEOUT = 6.0
+"""Seconds given to amqtt to let go of a session: it waits five for acknowledgements that no longer come."""
+
+
+class AmqttBackend:
+    """The guard's backend on a stock ``amqtt.broker.Broker`` with an external listener."""
+
+    def __init__(self, broker: Broker, listener: str, *, queue: int) -> None:
+        self._broker = broker
+        self._listener = listener
+        self._queue = queue
+        self._keys: dict[str, set[str]] = {}
+        self._open: dict[str, _AmqttConversation] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self, connect: Connect, peer: Peer, link: Link) -> _AmqttConversation:
+        """Open a conversation with amqtt for a session."""
+        conversation = _AmqttConversation(self, connect, peer, link)
+        self._keys.setdefault(peer.device_id, set()).add(connect.client_id)
+        self._open[connect.client_id] = conversation
+        return conversation
+
+    def admits(self, session: Session) -> bool:
+        """Whether this session of amqtt's came through the guard, on the connection that is open now."""
+        conversation = self._open.get(session.client_id or "")
+        return conversation is not None and conversation.is_of(session)
+
+    def bound_queue(self, session: Session) -> None:
+        """Bound the queue of what waits for the session while it is away (rule 8): amqtt's own has no end."""
+        if not isinstance(session.retained_messages, _BoundedQueue):
+            session.retained_messages = _BoundedQueue(self._queue)
+
+    def publish(self, will: Will, origin: str) -> None:
+        """Publish the will of a session that is gone."""
+        task = asyncio.get_running_loop().create_task(self._publish(will, origin), name=f"will of {origin}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _publish(self, message: Will, origin: str) -> None:
+        await self._broker.internal_message_broadcast(message.topic, message.payload)
+        if message.retain:
+            session = Session()
+            session.client_id = origin
+            await self._broker.retain_message(session, message.topic, message.payload, message.qos)
+
+    def retained_origins(self) -> Mapping[str, str | None]:
+        """Who published each retained message."""
+        return _Origins(self._broker)
+
+    def sessions_of(self, device_id: str) -> Collection[str]:
+        """Sessions that amqtt keeps for the device."""
+        keys = self._keys.get(device_id, set())
+        keys.intersection_update(self._broker.sessions.keys() | self._open.keys())  # amqtt expires some
+        return keys
+
+    def is_behind(self) -> bool:
+        """Whether more messages wait inside amqtt than is good. (No public name: its broadcast queue is unbounded.)"""
+        return bool(self._broker._broadcast_queue.qsize() > BACKLOG)
+
+    def session(self, key: str) -> Session | None:
+        """amqtt's session of this key."""
+        return self._broker.sessions.get(key, (None, None))[0]
+
+    def filters_of(self, key: str) -> dict[str, int]:
+        """The filters that amqtt holds for a session."""
+        return {
+            topic_filter: qos
+            for topic_filter, subscriptions in self._broker.subscriptions.items()
+            for session, qos in subscriptions
+            if session.client_id == key
+        }
+
+    async def run(self, reader: GuardedReader, writer: JudgedWriter) -> None:
+        """Have amqtt serve one connection; returns when it is over."""
+        await self._broker.external_connected(reader, writer, self._listener)
+
+    def drop_unreleased(self, key: str, packet_id: int) -> None:
+        """Make amqtt forget an incoming QoS 2 message. (No public name: it would wait for PUBREL for ever.)"""
+        session, handler = self._broker.sessions[key]
+        session.inflight_in.pop(packet_id, None)
+        waiter = handler._pubrel_waiters.pop(packet_id, None)
+        if waiter is not None:
+            waiter.cancel()
+
+    async def let_go(self, key: str, conversation: _AmqttConversation) -> None:
+        """The conversation is over: free its session, and delete it when it was a clean one [MQTT-3.1.2-6]."""
+        if self._open.get(key) is conversation:
+            del self._open[key]
+        session = self.session(key)
+        if session is None:
+            return
+        session.transitions.disconnect()  # when amqtt was cut short it still thinks that it is connected
+        if conversation.is_clean:  # no public name: amqtt keeps a clean session and its subscriptions for ever
+            await self._broker._delete_session(key)
+            self._keys.get(conversation.device_id, set()).discard(key)
+
+
+class _AmqttConversation:
+    """amqtt's end of one connection: it reads a byte stream, so packets become bytes again."""
+
+    def __init__(self, backend: AmqttBackend, connect: Connect, peer: Peer, link: Link) -> None:
+        self._backend = backend
+        self._connect = connect
+        self._peer = peer
+        self._link = link
+        self._reader = GuardedReader(link, self._is_behind)
+        self._unanswered = 0
+        self._writer = JudgedWriter(link, peer, self._answered)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        return self._connect.clean_session
+
+    @property
+    def device_id(self) -> str:
+        return self._peer.device_id
+
+    def is_of(self, session: Session) -> bool:
+        return (session.remote_address, session.remote_port) == (self._peer.address, self._peer.port) or (
+            self._task is not None and not self._connect.clean_session  # amqtt resumes the old session object
+        )
+
+    def _is_behind(self) -> bool:
+        session = self._backend.session(self._connect.client_id)
+        queued = 0 if session is None else session.delivered_message_queue.qsize()
+        return queued > BACKLOG or self._unanswered > UNANSWERED or self._backend.is_behind()
+
+    def _answered(self, packet: Packet) -> None:
+        if type(packet) in (Suback, Unsuback):
+            self._unanswered -= 1
+
+    def resumed(self) -> Resumed:
+        key = self._connect.client_id
+        session = self._backend.session(key)
+        if self._connect.clean_session or session is None:
+            return Resumed()
+        return Resumed(self._backend.filters_of(key), {i: m.topic for i, m in session.inflight_in.items()})
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._serve(), name=f"amqtt {self._connect.client_id}")
+        # keep-alive is the guard's: amqtt's own timer interrupts a packet half read
+        self._reader.feed(encode(replace(self._connect, keep_alive=0)))
+
+    async def _serve(self) -> None:
+        try:
+            await self._backend.run(self._reader, self._writer)
+        except Exception:
+            log.exception("amqtt failed on the session of %r; its connection ends", self._connect.client_id)
+        finally:
+            self._link.close()
+
+    def receive(self, packet: Packet) -> None:
+        frame = packet.frame if type(packet) is Publish else None
+        if type(packet) in (Subscribe, Unsubscribe):
+            self._unanswered += 1
+        self._reader.feed(frame or encode(packet))
+
+    def forget(self, packet_id: int) -> None:
+        self._backend.drop_unreleased(self._connect.client_id, packet_id)
+
+    def writable(self, writable: bool) -> None:
+        """Not amqtt's concern: it has no notion of it."""
+
+    async def end(self) -> None:
+        if self._task is not None:
+            self._reader.feed(encode(Disconnect()))
+            self._reader.feed_eof()
+            done, _ = await asyncio.wait([self._task], timeout=END_TIMEOUT)
+            if not done:
+                self._task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._task
+        await self._backend.let_go(self._connect.client_id, self)
+
+
+class _BoundedQueue(asyncio.Queue[ApplicationMessage]):
+    """Full, it drops the oldest to take the newest, and never makes amqtt wait."""
+
+    async def put(self, item: ApplicationMessage) -> None:
+        if self.full():
+            self.get_nowait()
+        self.put_nowait(item)
+
+
+class _Origins(Mapping[str, str | None]):
+    """amqtt's retained messages as topic and publisher."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._retained = broker.retained_messages
+
+    def __getitem__(self, topic: str) -> str | None:
+        source = self._retained[topic].source_session
+        return None if source is None else source.client_id
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._retained)
+
+    def __len__(self) -> int:
+        return len(self._retained)

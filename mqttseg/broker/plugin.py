@@ -1,0 +1,101 @@
+"""The amqtt plugin: in a broker that loads it, the guard's listeners are the only way in.
+
+    plugins:
+      mqttseg.broker.plugin.SegmentationPlugin:
+        config: configs/mqttseg.yaml
+
+It refuses to start beside a listener that is not guarded, and admits no session that the guard did not open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amqtt.contexts import BaseContext, BrokerConfig, ListenerType
+from amqtt.plugins.base import BaseAuthPlugin
+from amqtt.session import Session
+
+from mqttseg.broker.amqtt_backend import AmqttBackend
+from mqttseg.broker.service import Service
+from mqttseg.broker.site import load_site
+from mqttseg.config import Endpoint, load_config, parse_endpoint
+from mqttseg.errors import MqttsegError, OperatorError
+from mqttseg.observe.outlets import standard_outlets
+
+if TYPE_CHECKING:
+    from amqtt.broker import Broker
+
+log = logging.getLogger(__name__)
+
+LISTENER = "default"
+"""amqtt demands a listener of this name; it must be of ``type: external``."""
+
+
+class SegmentationPlugin(BaseAuthPlugin):
+    """Puts the guard in front of a stock amqtt broker.
+
+    Raises:
+        ConfigurationError: the site's files are wrong.
+        OperatorError: the broker has a listener that the guard does not cover.
+    """
+
+    @dataclass
+    class Config:
+        """``config``: the path of mqttseg.yaml. ``listen``: addresses instead of the ones written there."""
+
+        config: str = "configs/mqttseg.yaml"
+        listen: list[str] | None = None
+
+    def __init__(self, context: BaseContext) -> None:
+        super().__init__(context)
+        # the plugin's context carries its own configuration in place of the broker's, which has no public name
+        self._broker: Broker = context._broker_instance
+        options: Any = self.config
+        try:
+            _refuse_unguarded(self._broker.config)
+            config = load_config(Path(options.config))
+            self._endpoints = [*map(parse_endpoint, options.listen)] if options.listen else list(config.listen)
+            site = load_site(config)
+        except MqttsegError as error:
+            log.critical("mqttseg: %s", error)  # amqtt itself names only the plugin that failed
+            raise
+        self._outlets = standard_outlets(config.audit.file, round(config.audit.keep / 86400))
+        self.service = Service(site, self._outlets, self._outlets.tick)
+        self.backend = AmqttBackend(self._broker, LISTENER, queue=config.limits.queue)
+        self.bound: asyncio.Future[list[Endpoint]] = self._broker._loop.create_future()
+
+    async def authenticate(self, *, session: Session) -> bool:
+        """Only what came through the guard; its verdict on identity is the connection's certificate (rule 1)."""
+        return self.backend.admits(session)
+
+    async def on_broker_post_start(self) -> None:
+        """The broker is up: let devices in."""
+        try:
+            self.bound.set_result(self.service.start(self.backend, self._endpoints))
+        except OperatorError as error:
+            log.critical("mqttseg: %s", error)
+            self.bound.set_exception(error)
+            self.bound.exception()  # seen: amqtt goes on, with no way in
+
+    async def on_broker_client_connected(self, *, client_session: Session, **_: object) -> None:
+        """amqtt made or resumed a session."""
+        self.backend.bound_queue(client_session)
+
+    async def on_broker_pre_shutdown(self) -> None:
+        """The broker is about to stop: nobody is let in any more."""
+        await self.service.stop()
+        self._outlets.close()
+
+
+def _refuse_unguarded(config: BrokerConfig) -> None:
+    """Fail closed: a listener of amqtt's own would be a way past the guard."""
+    for name, listener in config.listeners.items():
+        if listener.type != ListenerType.EXTERNAL:
+            raise OperatorError(
+                f"listener {name!r} of the amqtt configuration is of type {listener.type.value!r}, which the guard "
+                "does not cover; make it `type: external`, and list the addresses under `listen` in mqttseg.yaml"
+            )

@@ -1,0 +1,87 @@
+"""``mqttseg run``: an amqtt broker with the plugin, from start to signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from amqtt.broker import Broker
+
+from mqttseg.broker.descriptors import raise_descriptor_limit
+from mqttseg.broker.plugin import LISTENER, SegmentationPlugin
+from mqttseg.config import Endpoint
+from mqttseg.errors import ConfigurationError, InternalError
+
+log = logging.getLogger(__name__)
+
+
+def serve(config: Path, listen: Sequence[str] = (), ready: Callable[[list[Endpoint]], None] | None = None) -> None:
+    """Serve the site of this mqttseg.yaml until SIGTERM or SIGINT; SIGHUP reloads it.
+
+    Raises:
+        ConfigurationError: a file of the site is wrong; nothing was listened on.
+        OperatorError: an address cannot be listened on.
+    """
+    raise_descriptor_limit()
+    uvloop.run(_serve(config, listen, ready or announce))
+
+
+def announce(endpoints: list[Endpoint]) -> None:
+    """Say that connections are accepted: to whoever watches stderr, and to systemd."""
+    print("mqttseg ready", *endpoints, file=sys.stderr, flush=True)
+    notify_systemd("READY=1")
+
+
+async def _serve(config: Path, listen: Sequence[str], ready: Callable[[list[Endpoint]], None]) -> None:
+    stop = asyncio.Event()
+    broker = Broker(amqtt_config(config, listen))
+    plugin = broker.plugins_manager.get_plugin(SegmentationPlugin.__name__)
+    if not isinstance(plugin, SegmentationPlugin):
+        raise InternalError("amqtt did not load the plugin")
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, plugin)
+    await broker.start()
+    try:
+        ready(await plugin.bound)
+        await stop.wait()
+        notify_systemd("STOPPING=1")
+    finally:
+        await broker.shutdown()
+
+
+def amqtt_config(config: Path, listen: Sequence[str]) -> dict[str, Any]:
+    """The configuration of amqtt for ``mqttseg run``: one external listener, our plugin."""
+    options: dict[str, Any] = {"config": str(config)}
+    if listen:
+        options["listen"] = list(listen)
+    return {
+        "listeners": {LISTENER: {"type": "external"}},
+        "plugins": {f"{SegmentationPlugin.__module__}.{SegmentationPlugin.__name__}": options},
+    }
+
+
+def _reload(plugin: SegmentationPlugin) -> None:
+    try:
+        plugin.service.reload()
+    except ConfigurationError as error:
+        log.error("reload refused, nothing changed:\n%s", error)
+
+
+def notify_systemd(state: str) -> None:
+    """Tell systemd, where it listens (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.connect("\0" + path[1:] if path.startswith("@") else path)
+        notify.send(state.encode())

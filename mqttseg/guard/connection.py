@@ -1,0 +1,312 @@
+"""One device's connection: TLS is up, who is it, may it connect, and what passes in either direction.
+
+An asyncio Protocol: no task and no await per packet. Decides nothing itself: identity is pki's, rights are
+policy's. Refuses to know how the backend works and which other connections exist (that is guard.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from mqttseg.errors import InternalError, PeerError, ProtocolError, Reason
+from mqttseg.guard.admission import Admission, Refusal, admit
+from mqttseg.guard.backend import Conversation, Peer
+from mqttseg.guard.inflow import Inflow
+from mqttseg.guard.keepalive import Watchdog
+from mqttseg.guard.limits import TokenBucket
+from mqttseg.guard.monitor import Denied, Monitor
+from mqttseg.guard.outflow import Outflow, SlowReader
+from mqttseg.observe.events import Event, Kind
+from mqttseg.pki.identity import Identity
+from mqttseg.policy.compiled import Rights
+from mqttseg.wire.decode import Decoder
+from mqttseg.wire.packets import Connack, Connect, Disconnect, Packet, Publish, Subscribe, Unsubscribe, Will
+
+if TYPE_CHECKING:
+    from mqttseg.guard.guard import Guard
+
+log = logging.getLogger(__name__)
+
+_COUNTED = frozenset({Publish, Subscribe, Unsubscribe})  # what messages_per_second counts
+
+_OPENING = "opening"
+_RATE = "rate"
+
+
+class Connection(asyncio.Protocol):
+    """A connection that TLS let in. It is a device's once ``identity`` is set, admitted once ``monitor`` is."""
+
+    def __init__(self, guard: Guard, address: str, port: int) -> None:
+        self._guard = guard
+        self._loop = guard.loop
+        self.address = address
+        self.port = port
+        self.identity: Identity | None = None
+        self.key: str | None = None
+        self.monitor: Monitor | None = None
+        self.conversation: Conversation | None = None
+        self.will: Will | None = None
+        self.closed = False
+        self.why: Reason | None = None
+        self._bucket: TokenBucket | None = None
+        decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
+        self._inflow = Inflow(self._loop, decoder, self._handle, self._pause_reading)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TLS is up: establish who this is (rule 1)."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._outflow = Outflow(self._loop, self._transport, self._guard.limits.write_buffer)
+        self._watchdog = Watchdog(self._loop, self._guard.limits.connect_timeout, self._fell_silent)
+        self._guarded(self._identify)
+
+    def _identify(self) -> None:
+        self.identity = self._guard.identify(self._transport.get_extra_info("ssl_object"))
+        self._guard.connection_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Judge what came."""
+        if not self.closed:
+            self._guarded(self._inflow.feed, data)
+
+    def pause_writing(self) -> None:
+        """The device reads more slowly than it is sent to (rule 8)."""
+        self._outflow.choked = True
+        if self.conversation is not None:
+            self.conversation.writable(False)
+
+    def resume_writing(self) -> None:
+        """The device caught up."""
+        self._outflow.choked = False
+        if self._outflow.dropped:
+            detail = "slow reader: QoS 0 messages to it were dropped"
+            self.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, count=self._outflow.dropped, detail=detail))
+            self._outflow.dropped = 0
+        if self.conversation is not None:
+            self.conversation.writable(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, by whoever's hand."""
+        self._shut()
+        self._watchdog.cancel()
+        if self.monitor is not None:
+            self.report(Event(Kind.DISCONNECT, self.why or Reason.OK, detail="" if exc is None else str(exc)))
+        self._guard.connection_lost(self)
+        self.monitor = None
+
+    # Packets from the device
+
+    def _guarded(self, act: Callable[..., None], *args: object) -> None:
+        """Do what may find the device at fault; whatever goes wrong ends this connection and no other (rule 9)."""
+        try:
+            act(*args)
+        except Denied as denied:
+            self.cut(denied.decision.reason, "the segment disconnects for what is denied")
+        except PeerError as error:
+            end = self.refuse if self.monitor is None else self.cut
+            end(error.reason, error.detail)
+        except Exception:
+            log.exception("a packet could not be judged; its connection ends")
+            self.cut(Reason.INTERNAL_ERROR, "see the log")
+        if self._inflow.next_turn() and not self.closed:
+            self._loop.call_soon(self._guarded, self._inflow.take_turn)
+
+    def _handle(self, packet: Packet) -> None:
+        monitor = self.monitor
+        if monitor is None:
+            self._connect(packet)
+        elif type(packet) is Disconnect:
+            self.will = None  # [MQTT-3.14.4-3]
+            self.close()
+        else:
+            self._watchdog.heard()  # a whole packet: single bytes keep no connection alive
+            monitor.from_device(packet)
+            if self._bucket is not None and type(packet) in _COUNTED:
+                self._slow_down(self._bucket.take(self._loop.time()))
+
+    def _slow_down(self, seconds: float) -> None:
+        """Over the rate the device is read more slowly, so that nothing is lost (rule 8, rule 10)."""
+        if seconds > 0.0:
+            self.hold(_RATE)
+            self._loop.call_later(seconds, self.release, _RATE)
+            self.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, detail="messages_per_second reached: reading is paused"))
+
+    # CONNECT
+
+    def _connect(self, packet: Packet) -> None:
+        if not isinstance(packet, Connect):
+            raise ProtocolError(f"{type(packet).__name__.upper()} before CONNECT")  # [MQTT-3.1.0-1]
+        try:
+            admission = self._admit(packet)
+        except Refusal as refusal:
+            self._refuse_connect(refusal)
+            return
+        self.key = admission.key
+        self.hold(_OPENING)
+        self._guard.spawn(self._open(packet, admission.key), f"open {admission.key}")
+
+    def _admit(self, packet: Connect) -> Admission:
+        admission = admit(packet, self.rights, self._guard.client_id)
+        self._guard.check_room(self, admission)
+        return admission
+
+    async def _open(self, packet: Connect, key: str) -> None:
+        """Wait until the session is free, then judge CONNECT again, since the policy may have changed, and begin."""
+        await self._guard.take_over(self, key)
+        if self.closed:
+            return
+        try:
+            admission = self._admit(packet)
+        except Refusal as refusal:
+            self._refuse_connect(refusal)
+            return
+        self._guarded(self._begin, admission)
+        self.release(_OPENING)
+
+    def _begin(self, admission: Admission) -> None:
+        rights = self.rights
+        self.will = admission.will
+        self._watchdog.expect(self._guard.patience(admission.connect.keep_alive))
+        self._bucket = self._guard.bucket(rights)
+        self.monitor = Monitor(rights, self, max_subscriptions=self._guard.limits.client_subscriptions)
+        peer = Peer(rights.device_id, self.address, self.port)
+        self.conversation = self._guard.backend.open(admission.connect, peer, self)
+        self.monitor.resume(self.conversation.resumed())
+        self.report(Event(Kind.CONNECT, Reason.OK))
+        self.conversation.start()
+        self.monitor.judge_filters()
+
+    def _refuse_connect(self, refusal: Refusal) -> None:
+        """Tell the device the CONNACK code [MQTT-3.2.2-5], the operator the reason, and nobody else anything."""
+        rule = None if refusal.decision is None else refusal.decision.rule
+        text = None if rule is None else f"{rule.filter} ({rule.source})"
+        self.report(Event(Kind.REFUSE, refusal.reason, action="connect", rule=text, detail=refusal.detail))
+        self._outflow.send(Connack(session_present=False, code=refusal.code))
+        self.close()
+
+    @property
+    def rights(self) -> Rights:
+        """What this connection's device may do by the policy of this moment."""
+        if self.identity is None:
+            raise InternalError("rights were asked for before identity")
+        return self._guard.compiled.rights(self.identity.device_id)
+
+    # Ports of the monitor
+
+    def to_device(self, packet: Packet) -> None:
+        """Send what was judged."""
+        self._outflow.send(packet)
+
+    def to_backend(self, packet: Packet) -> None:
+        """Hand on what was judged."""
+        if self.conversation is not None:
+            self.conversation.receive(packet)
+
+    def forget(self, packet_id: int) -> None:
+        """Have the backend drop an unreleased QoS 2 message."""
+        if self.conversation is not None:
+            self.conversation.forget(packet_id)
+
+    def may_retain(self, topic: str) -> bool:
+        """Whether one more retained message fits."""
+        return self._guard.may_retain(topic)
+
+    def publisher_may(self, topic: str) -> bool:
+        """Whether the publisher of a retained message still has the right."""
+        return self._guard.publisher_may(topic)
+
+    def report(self, event: Event) -> None:
+        """Report what happened to this device."""
+        device = None if self.identity is None else self.identity.device_id
+        placement = None if device is None else self._guard.compiled.placement(device)
+        self._guard.report(
+            replace(
+                event,
+                device=device,
+                segment=None if placement is None else placement.segment.name,
+                client_id=self.key,
+                address=f"{self.address}:{self.port}",
+            )
+        )
+
+    # Link: the device as the backend sees it
+
+    def send(self, packet: Packet) -> None:
+        """Judge what the backend sends (rule 6)."""
+        if self.monitor is None or self.closed:
+            return
+        try:
+            self.monitor.from_backend(packet)
+        except SlowReader:
+            self.cut(Reason.RATE_LIMIT, "slow reader: more than twice limits.write_buffer is waiting for it")
+        except Exception:
+            log.exception("a packet of the backend could not be judged; the connection ends")
+            self.cut(Reason.INTERNAL_ERROR, "see the log")
+
+    def hold(self, who: str) -> None:
+        """Stop reading the device until ``release``."""
+        self._inflow.hold(who)
+
+    def release(self, who: str) -> None:
+        """Undo ``hold``."""
+        if not self.closed:
+            self._watchdog.heard()
+            self._guarded(self._inflow.release, who)
+
+    def close(self) -> None:
+        """End the connection after what is queued for it was written."""
+        if not self.closed:
+            self._outflow.flush()
+            self._shut()
+            self._transport.close()
+
+    # Changes
+
+    def change_rights(self, rights: Rights) -> None:
+        """The policy changed (rule 7)."""
+        if self.monitor is not None:
+            self._bucket = self._guard.bucket(rights)
+            self._guarded(self.monitor.change_rights, rights)
+
+    # Ends
+
+    def refuse(self, reason: Reason, detail: str) -> None:
+        """End a connection that was never admitted."""
+        if not self.closed:
+            self.report(Event(Kind.REFUSE, reason, action="connect", detail=detail))
+            self.why = reason
+            self._shut()
+            self._transport.abort()
+
+    def cut(self, reason: Reason, detail: str) -> None:
+        """End the connection at once (rule 7, rule 9)."""
+        if not self.closed:
+            self.report(Event(Kind.CUT, reason, detail=detail))
+            self.why = reason
+            self._shut()
+            self._transport.abort()
+
+    def _shut(self) -> None:
+        self.closed = self._inflow.closed = True
+
+    def _fell_silent(self) -> None:
+        """Nothing came in time: CONNECT (rule 8), or anything within one and a half keep-alives [MQTT-3.1.2-24]."""
+        if self._inflow.is_held:  # it is us who do not read
+            self._watchdog.heard()
+        elif self.monitor is None:
+            self.refuse(Reason.PROTOCOL_ERROR, "no CONNECT within limits.connect_timeout")
+        else:
+            self.cut(Reason.PROTOCOL_ERROR, "silent for one and a half keep-alives")
+
+    def _pause_reading(self, pause: bool) -> None:
+        if self._transport.is_closing():
+            return
+        if pause:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()

@@ -1,0 +1,239 @@
+"""All connections together: the policy and revocations in force, who is connected, and what acts on all of them.
+
+Owns what one connection cannot know alone. Refuses to know files, sockets and how the backend works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mqttseg.config import BrokerLimits, ClientIds
+from mqttseg.errors import PeerError, Reason
+from mqttseg.guard.admission import SERVER_UNAVAILABLE, Admission, Refusal
+from mqttseg.guard.backend import Backend
+from mqttseg.guard.connection import Connection
+from mqttseg.guard.limits import TokenBucket
+from mqttseg.guard.roster import Roster
+from mqttseg.observe.events import Event, Kind, Outlet
+from mqttseg.pki.identity import Identity, IdentitySource, check_current, identify
+from mqttseg.pki.revocation import Revocations
+from mqttseg.policy.compiled import Compiled, Rights
+from mqttseg.policy.decide import Decision, decide
+from mqttseg.policy.model import Action, Mode
+from mqttseg.wire.packets import Will
+
+log = logging.getLogger(__name__)
+
+_NO_LAST_WORD = frozenset({Reason.CERTIFICATE_REVOKED, Reason.CERTIFICATE_EXPIRED, Reason.QUARANTINED})
+"""A device that was put out for one of these does not have its will published (rule 3)."""
+
+_KEEP_ALIVE_GRACE = 1.5  # [MQTT-3.1.2-24]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the operator set for every connection."""
+
+    limits: BrokerLimits
+    client_id: ClientIds
+    identity_source: IdentitySource
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is in force at a moment, and may be replaced while connections are up (rule 7)."""
+
+    compiled: Compiled
+    revocations: Revocations = field(default_factory=Revocations.none)
+
+
+class Guard:
+    """The reference monitor: every connection of every device, and the one place where the policy is changed."""
+
+    def __init__(self, terms: Terms, standing: Standing, backend: Backend, report: Outlet) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.limits = terms.limits
+        self.client_id = terms.client_id
+        self._identity_source = terms.identity_source
+        self.compiled = standing.compiled
+        self._revocations = standing.revocations
+        self.backend = backend
+        self.report = report
+        self.roster = Roster()
+        self._buckets: dict[str, tuple[float, float, TokenBucket]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    # What a connection asks
+
+    def identify(self, tls: ssl.SSLObject | None) -> Identity:
+        """Who is at the other end of this TLS connection (rule 1).
+
+        Raises:
+            PeerError: nobody of ours.
+        """
+        der = None if tls is None else tls.getpeercert(binary_form=True)
+        if not der:
+            raise PeerError(Reason.CERTIFICATE_MISSING, "no certificate on this connection")
+        return identify(
+            der,
+            source=self._identity_source,
+            trust_domain=self.compiled.policy.trust_domain,
+            now=datetime.now(UTC),
+            revoked=self._revocations,
+        )
+
+    def connection_made(self, connection: Connection) -> None:
+        """A device proved itself. One that opens connections without CONNECT loses its oldest (rule 8)."""
+        device_id = _device_of(connection)
+        self.roster.add(device_id, connection)
+        silent = [c for c in self.roster.of(device_id) if c.key is None]
+        if len(silent) > self.limits.connections_per_device:
+            silent[0].refuse(Reason.RATE_LIMIT, "too many connections of this device without CONNECT")
+
+    def check_room(self, connection: Connection, admission: Admission) -> None:
+        """Whether the device may have one more session (rule 8).
+
+        Raises:
+            Refusal: it may not.
+        """
+        device_id, limit = _device_of(connection), self.limits.connections_per_device
+        keys = {c.key for c in self.roster.of(device_id) if c is not connection and c.key is not None and not c.closed}
+        keys.update(self.backend.sessions_of(device_id))
+        if len(keys - {admission.key}) >= limit:
+            raise Refusal(SERVER_UNAVAILABLE, Reason.RATE_LIMIT, f"limits.connections_per_device is {limit}")
+
+    async def take_over(self, connection: Connection, key: str) -> None:
+        """Make the session this connection's: whoever had it is cut first [MQTT-3.1.4-2]."""
+        while not connection.closed:
+            holder = self.roster.holder(key)
+            if holder is not None:
+                holder.cut(Reason.OK, "session taken over by a new connection of the same device")
+                self.connection_lost(holder)
+            elif self.roster.is_ending(key):
+                await self.roster.free(key)
+            else:
+                self.roster.claim(key, connection)
+                return
+
+    def patience(self, keep_alive: int) -> float:
+        """Seconds of silence after which a device with this keep-alive is cut (rule 8)."""
+        longest = self.limits.keep_alive_max
+        return min(keep_alive or longest, longest) * _KEEP_ALIVE_GRACE
+
+    def bucket(self, rights: Rights) -> TokenBucket | None:
+        """The device's token bucket, shared by all of its sessions; None when its segment sets no rate."""
+        rate = rights.limits.messages_per_second
+        if rate is None:
+            return None
+        burst = rights.limits.burst or rate
+        known = self._buckets.get(rights.device_id)
+        if known is None or known[:2] != (rate, burst):
+            known = self._buckets[rights.device_id] = (rate, burst, TokenBucket(rate, burst, self.loop.time()))
+        return known[2]
+
+    def may_retain(self, topic: str) -> bool:
+        """Whether one more retained message fits (rule 8)."""
+        retained = self.backend.retained_origins()
+        return topic in retained or len(retained) < self.limits.retained
+
+    def publisher_may(self, topic: str) -> bool:
+        """Whether the publisher of the topic's retained message still may publish there (rule 7)."""
+        origin = self.backend.retained_origins().get(topic)
+        if origin is None:  # the broker's own, or not a retained message at all
+            return True
+        return decide(self.compiled.rights(origin.partition("/")[0]), Action.PUBLISH, topic).passes
+
+    def connection_lost(self, connection: Connection) -> None:
+        """Forget the connection; its will fires if it should; the backend lets go of its session."""
+        if connection.identity is not None:
+            self.roster.remove(connection.identity.device_id, connection)
+        if connection.key is None:
+            return
+        conversation, connection.conversation = connection.conversation, None
+        if conversation is None:
+            self.roster.yield_claim(connection.key, connection)
+            return
+        self._fire_will(connection)
+        ending = self.spawn(conversation.end(), f"end {connection.key}")
+        self.roster.leave(connection.key, connection, ending)
+
+    def _fire_will(self, connection: Connection) -> None:
+        """Publish the will, if the device may publish there now (rule 3)."""
+        will, connection.will = connection.will, None
+        if will is None or connection.why in _NO_LAST_WORD or self._closing or connection.key is None:
+            return
+        decision = decide(connection.rights, Action.PUBLISH, will.topic)
+        refused = self._will_refusal(will, decision)
+        kind = Kind.WILL if refused is None else Kind.DENY
+        rule = None if decision.rule is None else f"{decision.rule.filter} ({decision.rule.source})"
+        reason = refused or Reason.OK
+        connection.report(Event(kind, reason, action="will", topic=will.topic, rule=rule, observed=decision.observed))
+        if refused is None:
+            self.backend.publish(will, connection.key)
+
+    def _will_refusal(self, will: Will, decision: Decision) -> Reason | None:
+        if not decision.passes:
+            return Reason.WILL_NOT_GRANTED
+        if will.retain and will.payload and not self.may_retain(will.topic):
+            return Reason.RATE_LIMIT
+        return None
+
+    def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        """Run a connection's opening or ending; the guard owns the task, and a failure is ours to report."""
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s failed", task.get_name(), exc_info=task.exception())
+            self.report(Event(Kind.ERROR, Reason.INTERNAL_ERROR, detail=task.get_name()))
+
+    # What acts on all connections (rule 7)
+
+    def change_policy(self, compiled: Compiled) -> None:
+        """Put a policy in force: rights change at once, what is no longer allowed is withdrawn, who is out is cut."""
+        self.compiled = compiled
+        for connection in self.roster:
+            rights = connection.rights
+            if rights.placement is None and rights.site.policy.mode is not Mode.OBSERVE:
+                connection.cut(Reason.NO_SEGMENT, "the policy has no place for this device any more")
+            else:
+                connection.change_rights(rights)
+
+    def change_revocations(self, revocations: Revocations) -> None:
+        """Put revocations in force: a device whose certificate is revoked is cut, its will unsent."""
+        self._revocations = revocations
+        self.recheck_certificates(datetime.now(UTC))
+
+    def recheck_certificates(self, now: datetime) -> None:
+        """Cut the devices whose certificate is revoked or no longer in date."""
+        for connection in self.roster:
+            if connection.identity is not None:
+                try:
+                    check_current(connection.identity, now=now, revoked=self._revocations)
+                except PeerError as error:
+                    connection.cut(error.reason, error.detail)
+
+    async def close(self) -> None:
+        """Close every connection, without wills, and return when the backend has let go of all sessions."""
+        self._closing = True
+        for connection in self.roster:
+            connection.close()
+            self.connection_lost(connection)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _device_of(connection: Connection) -> str:
+    if connection.identity is None:
+        raise PeerError(Reason.INTERNAL_ERROR, "the connection has no identity")
+    return connection.identity.device_id

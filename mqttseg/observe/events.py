@@ -1,0 +1,50 @@
+"""One thing that happened on the broker, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from mqttseg.errors import Reason
+
+
+class Kind(StrEnum):
+    """What sort of thing happened."""
+
+    CONNECT = "connect"  # a device was admitted
+    REFUSE = "refuse"  # a connection was not: TLS, certificate, client id, will, segment
+    DISCONNECT = "disconnect"  # an admitted device's connection ended
+    CUT = "cut"  # the broker ended it: revoked, expired, policy, limit, protocol
+    DENY = "deny"  # a publish, subscribe or receive was not allowed (``observed``: but let through)
+    WITHDRAW = "withdraw"  # a live subscription is no longer allowed
+    WILL = "will"  # a will fired
+    LIMIT = "limit"  # a device was slowed down, or messages to it were dropped
+    POLICY = "policy"  # the policy, or what it depends on, was changed or refused
+    ERROR = "error"  # something of ours failed; it denied
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened, to whom, and why. Texts are as the peer sent them: an outlet must escape them.
+
+    ``rule`` is ``FILTER (file:line:column)`` of the policy line that decided, where one did.
+    """
+
+    kind: Kind
+    reason: Reason
+    device: str | None = None
+    segment: str | None = None
+    client_id: str | None = None
+    address: str | None = None
+    action: str | None = None
+    topic: str | None = None
+    rule: str | None = None
+    observed: bool = False
+    count: int = 1
+    detail: str = ""
+
+
+Outlet: TypeAlias = Callable[[Event], None]
+"""Takes an event; must neither block nor raise."""

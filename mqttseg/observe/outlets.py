@@ -1,0 +1,131 @@
+"""Where events go: the log, readable on a terminal and JSON off it, and the audit file, one JSON object a line.
+
+Writing happens on a thread of its own: a slow or full disk never stops enforcement.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import os
+import queue
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+
+from mqttseg.observe.events import Event, Kind, Outlet
+from mqttseg.observe.fold import Fold
+
+log = logging.getLogger("mqttseg.events")
+
+WAITING = 10_000
+"""Events that may wait for the disk; more are counted and dropped, loudly."""
+
+_QUIET = frozenset({Kind.CONNECT, Kind.DISCONNECT, Kind.WILL})
+
+
+def as_json(event: Event, now: datetime) -> str:
+    """One line of JSON, control characters escaped; what is empty is left out."""
+    fields = {name: getattr(event, name) for name in Event.__slots__}
+    told = {name: value for name, value in fields.items() if value not in (None, "", False)}
+    return json.dumps({"time": now.isoformat(timespec="milliseconds"), **told}, ensure_ascii=True)
+
+
+def as_text(event: Event) -> str:
+    """One line for a person; what a peer sent is quoted and escaped."""
+    parts = [f"{event.kind:<10} {event.reason}"]
+    named = (("device", event.device), ("segment", event.segment), ("from", event.address))
+    parts += [f"{name}={value}" for name, value in named if value]
+    if event.action:
+        parts.append(f"{event.action} {event.topic!r}" if event.topic else event.action)
+    if event.rule:
+        parts.append(f"by {event.rule}")
+    if event.observed:
+        parts.append("(observed: let through)")
+    if event.count > 1:
+        parts.append(f"x{event.count}")
+    if event.detail:
+        parts.append(f"- {ascii(event.detail)[1:-1]}")
+    return "  ".join(parts)
+
+
+def log_outlet(event: Event) -> None:
+    """Log an event: what somebody should look at as a warning, the rest as information."""
+    level = logging.INFO if event.kind in _QUIET or event.reason == "ok" else logging.WARNING
+    if log.isEnabledFor(level):
+        text = as_text(event) if sys.stderr.isatty() else as_json(event, datetime.now(UTC))
+        log.log(level, "%s", text)
+
+
+class _PrivateFile(logging.handlers.TimedRotatingFileHandler):
+    """Only its owner may read it, from the first byte."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+
+class AuditFile:
+    """Appends events to a file that is rotated at midnight UTC and kept for so many days."""
+
+    def __init__(self, path: Path, keep_days: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = _PrivateFile(path, when="midnight", utc=True, backupCount=keep_days, encoding="utf-8", delay=True)
+        target.setFormatter(logging.Formatter("%(message)s"))
+        self._queue: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
+        self._listener = logging.handlers.QueueListener(self._queue, target)
+        self._listener.start()
+        self._target = target
+        self._lost = 0
+
+    def __call__(self, event: Event) -> None:
+        """Take an event; never waits."""
+        line = as_json(event, datetime.now(UTC))
+        try:
+            self._queue.put_nowait(logging.makeLogRecord({"msg": line, "levelno": logging.INFO}))
+        except queue.Full:
+            self._lost += 1
+            if self._lost == 1:
+                log.error("the audit file does not keep up: events are being lost")
+
+    def close(self) -> None:
+        """Write what waits, and close the file."""
+        self._listener.stop()
+        self._target.close()
+
+
+class Outlets:
+    """Folds repeated events, then hands each to every outlet."""
+
+    def __init__(self, outlets: Iterable[Outlet]) -> None:
+        self._outlets = tuple(outlets)
+        self._fold = Fold(self._tell)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        self._fold.tell(event, time.monotonic())
+
+    def _tell(self, event: Event) -> None:
+        for outlet in self._outlets:
+            outlet(event)
+
+    def tick(self) -> None:
+        """Tell what a window that has ended still owes; to be called now and then."""
+        self._fold.tick(time.monotonic())
+
+    def close(self) -> None:
+        """Tell what is still owed, and close the files."""
+        self._fold.flush()
+        for outlet in self._outlets:
+            if isinstance(outlet, AuditFile):
+                outlet.close()
+
+
+def standard_outlets(audit: Path | None, keep_days: int) -> Outlets:
+    """The log, and the audit file where one is wanted."""
+    files: list[Outlet] = [] if audit is None else [AuditFile(audit, keep_days)]
+    return Outlets([log_outlet, *files])

@@ -1,0 +1,59 @@
+"""Trust bundles and PEM files as the operator keeps them: read whole, or refused with what to do.
+
+Owns the strictness: a file cut in the middle is an error, never a shorter list. Refuses to know what the
+certificates are for.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cryptography import x509
+
+from mqttseg.errors import ConfigurationError, Problem, Source
+
+
+def complaint(path: Path, what: str, remedy: str) -> ConfigurationError:
+    """An error about a file as a whole."""
+    return ConfigurationError([Problem(Source(str(path), 1, 1), what, remedy)])
+
+
+def read(path: Path, remedy: str) -> bytes:
+    """The bytes of a file; ConfigurationError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise complaint(path, f"cannot be read: {error.strerror}", remedy) from error
+
+
+def pem_blocks(data: bytes, label: str) -> list[bytes]:
+    """Every PEM block of one label, in order. Raises ValueError when one of them is not closed."""
+    begin, end = f"-----BEGIN {label}-----".encode(), f"-----END {label}-----".encode()
+    blocks = re.findall(re.escape(begin) + rb"[^-]*" + re.escape(end), data)
+    if not len(blocks) == data.count(begin) == data.count(end):
+        raise ValueError(f"a {label} block is cut short")
+    return [block + b"\n" for block in blocks]
+
+
+def load_bundle(path: Path) -> tuple[x509.Certificate, ...]:
+    """The authorities of a trust bundle: at least one, and nothing but authorities. Raises ConfigurationError."""
+    remedy = "give a PEM file that holds the certificates of the authorities to trust"
+    data = read(path, remedy)
+    try:
+        authorities = tuple(map(x509.load_pem_x509_certificate, pem_blocks(data, "CERTIFICATE")))
+        strangers = [item for item in authorities if not _is_authority(item)]
+    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        raise complaint(path, f"is not a trust bundle: {error}", remedy) from error
+    if not authorities:
+        raise complaint(path, "holds no certificate", remedy)
+    if strangers:
+        raise complaint(path, f"holds {strangers[0].subject.rfc4514_string()}, which is no authority", remedy)
+    return authorities
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False

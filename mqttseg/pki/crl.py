@@ -1,0 +1,55 @@
+"""Publishing revocation lists: `certs/ca.crl`, both authorities' lists in PEM.
+
+Owns what goes into it and when it is due. Lists of other authorities that the operator added to the file are kept.
+Refuses to know who may revoke (``authority.py``) and how lists are read (``revocation.py``).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from mqttseg.pki import files, shapes
+from mqttseg.pki.bundle import pem_blocks
+from mqttseg.pki.records import Record, Records
+from mqttseg.pki.shapes import RevocationReason, Signer, pem
+
+_LIFE = timedelta(days=shapes.CRL_DAYS)
+_REFRESH = _LIFE / 2
+_KEPT_AFTER_EXPIRY = timedelta(days=30)  # for brokers whose clock is behind
+
+
+def is_due(path: Path, records: Records, now: datetime) -> bool:
+    """Whether the file is missing, ageing, or behind the records."""
+    state = records.crl_state()
+    return state.number != state.published or not path.exists() or now > state.published_at + _REFRESH
+
+
+def publish(path: Path, records: Records, issuing: Signer, root_list: bytes, now: datetime) -> None:
+    """Sign the issuing authority's list with the next number, and replace the file atomically."""
+    number = records.demand_crl()
+    entries = map(_entry, records.revoked(now - _KEPT_AFTER_EXPIRY))
+    issuing_list = pem(shapes.revocation_list(entries, number, issuing, now, now + _LIFE))
+    root = x509.load_pem_x509_crl(root_list).issuer
+    foreign = _others(path, {root, issuing.certificate.subject})
+    files.replace(path, b"".join([issuing_list, root_list, *foreign]))
+    records.mark_published(number, now)
+
+
+def _entry(record: Record) -> x509.RevokedCertificate:
+    return shapes.revoked(
+        record.serial,
+        record.revoked_at or record.issued_at,
+        RevocationReason(record.reason or RevocationReason.UNSPECIFIED),
+    )
+
+
+def _others(path: Path, ours: set[x509.Name]) -> list[bytes]:
+    """The lists in the file that are not ours; none when the file cannot be read: then this is its repair."""
+    try:
+        blocks = pem_blocks(path.read_bytes(), "X509 CRL")
+        return [block for block in blocks if x509.load_pem_x509_crl(block).issuer not in ours]
+    except (FileNotFoundError, ValueError):
+        return []

@@ -1,0 +1,394 @@
+"""The judge of one connection, without sockets: packets in, packets and reports out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mqttseg.errors import PeerError, ProtocolError, Reason
+from mqttseg.guard.backend import Resumed
+from mqttseg.guard.monitor import UNRELEASED, UNRELEASED_BYTES, Denied, Monitor
+from mqttseg.observe.events import Event, Kind
+from mqttseg.policy.compiled import Compiled, compile_policy
+from mqttseg.policy.load import load_policy
+from mqttseg.wire.packets import (
+    Connack,
+    Connect,
+    Packet,
+    Pingreq,
+    Pingresp,
+    Puback,
+    Pubcomp,
+    Publish,
+    Pubrec,
+    Pubrel,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+)
+
+POLICY = """
+version: 1
+trust_domain: plant7.example
+segments:
+  hvac:
+    members: ["thermo-*"]
+    publish: ["hvac/${device}/#"]
+    subscribe: ["hvac/${device}/cmd/#", "hvac/all/#"]
+    deny: ["hvac/${device}/factory/#"]
+    limits: {payload: 16B, subscriptions: 2}
+  strict:
+    members: ["strict-*"]
+    on_denied: disconnect
+  wide:
+    members: ["wide-*"]
+    subscriptions: narrow
+  trial:
+    members: ["trial-*"]
+    mode: observe
+"""
+
+
+def compiled(tmp_path: Path, text: str = POLICY) -> Compiled:
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    return compile_policy(load_policy(path), datetime(2026, 11, 22, tzinfo=UTC))
+
+
+class Wires:
+    """Ports that remember what came out of them."""
+
+    def __init__(self) -> None:
+        self.device: list[Packet] = []
+        self.backend: list[Packet] = []
+        self.forgotten: list[int] = []
+        self.events: list[Event] = []
+        self.room_for_retained = True
+        self.publisher_has_right = True
+
+    def to_device(self, packet: Packet) -> None:
+        self.device.append(packet)
+
+    def to_backend(self, packet: Packet) -> None:
+        self.backend.append(packet)
+
+    def forget(self, packet_id: int) -> None:
+        self.forgotten.append(packet_id)
+
+    def may_retain(self, topic: str) -> bool:
+        return self.room_for_retained
+
+    def publisher_may(self, topic: str) -> bool:
+        return self.publisher_has_right
+
+    def report(self, event: Event) -> None:
+        self.events.append(event)
+
+    def reasons(self, kind: Kind = Kind.DENY) -> list[Reason]:
+        return [event.reason for event in self.events if event.kind is kind]
+
+
+class Judged:
+    """A monitor with its wires."""
+
+    def __init__(self, policy: Compiled, device_id: str) -> None:
+        self.wires = Wires()
+        self.monitor = Monitor(policy.rights(device_id), self.wires, max_subscriptions=100)
+
+    def subscribed(self, *filters: str) -> Judged:
+        self.monitor.resume(Resumed(dict.fromkeys(filters, 1)))
+        self.monitor.judge_filters()
+        return self
+
+
+@pytest.fixture
+def thermo(tmp_path: Path) -> Judged:
+    return Judged(compiled(tmp_path), "thermo-1")
+
+
+def judged(tmp_path: Path, device_id: str) -> Judged:
+    return Judged(compiled(tmp_path), device_id)
+
+
+class TestPublish:
+    """Rule 4."""
+
+    def test_granted_publish_reaches_the_backend_as_it_came(self, thermo: Judged) -> None:
+        packet = Publish("hvac/thermo-1/temp", b"21", frame=b"as it came")
+        thermo.monitor.from_device(packet)
+        assert thermo.wires.backend == [packet]
+        assert thermo.wires.events == []
+
+    @pytest.mark.parametrize(
+        ("topic", "reason"),
+        [
+            ("hvac/thermo-2/temp", Reason.NOT_GRANTED),
+            ("wide/x", Reason.OUTSIDE_SEGMENT),
+            ("hvac/thermo-1/factory/reset", Reason.DENIED_BY_RULE),
+            ("$SYS/broker/load", Reason.SYSTEM_TOPIC),
+        ],
+    )
+    @pytest.mark.parametrize(("qos", "answer"), [(0, []), (1, [Puback(5)]), (2, [Pubrec(5)])])
+    def test_denied_publish_is_acknowledged_and_goes_nowhere(
+        self, thermo: Judged, topic: str, reason: Reason, qos: int, answer: list[Packet]
+    ) -> None:
+        thermo.monitor.from_device(Publish(topic, b"x", qos=qos, packet_id=5 if qos else 0))
+        assert thermo.wires.backend == []
+        assert thermo.wires.device == answer
+        assert thermo.wires.reasons() == [reason]
+
+    def test_denied_qos_2_publish_is_completed_by_the_guard(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Publish("wide/x", b"", qos=2, packet_id=5))
+        thermo.monitor.from_device(Pubrel(5))
+        assert thermo.wires.device == [Pubrec(5), Pubcomp(5)]
+        assert thermo.wires.backend == []
+
+    def test_denial_disconnects_where_the_segment_says_so(self, tmp_path: Path) -> None:
+        strict = judged(tmp_path, "strict-1")
+        with pytest.raises(Denied):
+            strict.monitor.from_device(Publish("hvac/x", b""))
+        assert strict.wires.reasons() == [Reason.OUTSIDE_SEGMENT]
+
+    def test_observed_segment_is_let_through_and_recorded(self, tmp_path: Path) -> None:
+        trial = judged(tmp_path, "trial-1")
+        trial.monitor.from_device(Publish("elsewhere/x", b""))
+        assert len(trial.wires.backend) == 1
+        assert [(event.reason, event.observed) for event in trial.wires.events] == [(Reason.OUTSIDE_SEGMENT, True)]
+
+    def test_payload_over_the_limit_is_refused(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Publish("hvac/thermo-1/t", b"x" * 16))
+        thermo.monitor.from_device(Publish("hvac/thermo-1/t", b"x" * 17))
+        assert len(thermo.wires.backend) == 1
+        assert thermo.wires.reasons() == [Reason.PAYLOAD_TOO_LARGE]
+
+    def test_retained_messages_are_bounded_but_may_be_cleared(self, thermo: Judged) -> None:
+        thermo.wires.room_for_retained = False
+        thermo.monitor.from_device(Publish("hvac/thermo-1/t", b"x", retain=True))
+        assert thermo.wires.backend == []
+        thermo.monitor.from_device(Publish("hvac/thermo-1/t", b"", retain=True))
+        assert len(thermo.wires.backend) == 1
+
+    def test_every_denial_is_reported_not_only_the_first(self, thermo: Judged) -> None:
+        for _ in range(3):
+            thermo.monitor.from_device(Publish("wide/x", b""))
+        assert len(thermo.wires.events) == 3
+
+    def test_event_names_the_policy_line(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Publish("hvac/thermo-1/factory/x", b""))
+        rule = thermo.wires.events[0].rule
+        assert rule is not None
+        assert rule.startswith("hvac/${device}/factory/# (")
+        assert rule.endswith("policy.yaml:9:12)")
+
+
+class TestReleaseOfQos2:
+    """A QoS 2 message is published when it is released, so it is judged then, too."""
+
+    def test_right_lost_before_release_publishes_nothing(self, thermo: Judged, tmp_path: Path) -> None:
+        thermo.monitor.from_device(Publish("hvac/thermo-1/t", b"", qos=2, packet_id=9))
+        without = POLICY.replace('publish: ["hvac/${device}/#"]', 'publish: ["hvac/all/#"]')
+        thermo.monitor.change_rights(compiled(tmp_path, without).rights("thermo-1"))
+        thermo.wires.backend.clear()
+        thermo.monitor.from_device(Pubrel(9))
+        assert thermo.wires.backend == []
+        assert thermo.wires.forgotten == [9]
+        assert thermo.wires.device == [Pubcomp(9)]
+        assert thermo.wires.reasons() == [Reason.NOT_GRANTED]
+
+    def test_unfinished_flow_of_a_resumed_session_is_judged_again(self, thermo: Judged) -> None:
+        thermo.monitor.resume(Resumed(unreleased={9: "hvac/thermo-2/t"}))
+        thermo.monitor.from_device(Pubrel(9))
+        assert thermo.wires.backend == []
+        assert thermo.wires.forgotten == [9]
+
+    def test_packet_id_cannot_be_moved_to_another_topic(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Publish("hvac/thermo-1/a", b"", qos=2, packet_id=9))
+        with pytest.raises(ProtocolError):
+            thermo.monitor.from_device(Publish("hvac/thermo-1/b", b"", qos=2, packet_id=9, dup=True))
+
+    def test_hoarding_unreleased_messages_ends_the_connection(self, thermo: Judged) -> None:
+        for number in range(1, UNRELEASED + 1):
+            thermo.monitor.from_device(Publish("hvac/thermo-1/a", b"", qos=2, packet_id=number))
+        with pytest.raises(PeerError) as raised:
+            thermo.monitor.from_device(Publish("hvac/thermo-1/a", b"", qos=2, packet_id=UNRELEASED + 1))
+        assert raised.value.reason is Reason.RATE_LIMIT
+
+    def test_a_full_pipe_of_released_messages_is_no_hoarding(self, thermo: Judged) -> None:
+        payload = b"x" * 16
+        for number in range(1, 3 * UNRELEASED):
+            thermo.monitor.from_device(Publish("hvac/thermo-1/a", payload, qos=2, packet_id=number))
+            if number > 20:
+                thermo.monitor.from_device(Pubrel(number - 20))
+        assert thermo.wires.reasons() == []
+
+    def test_bytes_of_unreleased_messages_are_bounded_and_given_back(self, tmp_path: Path) -> None:
+        wide = judged(tmp_path, "wide-1")
+        payload = bytes(UNRELEASED_BYTES // 4)
+        for number in range(1, 20):
+            wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=number))
+            wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=number, dup=True))
+            if number > 3:
+                wide.monitor.from_device(Pubrel(number - 3))
+        wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=100))
+        with pytest.raises(PeerError):
+            wide.monitor.from_device(Publish("wide/a", payload, qos=2, packet_id=101))
+
+    def test_release_of_what_was_never_sent_is_completed_and_goes_nowhere(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Pubrel(9))
+        assert thermo.wires.device == [Pubcomp(9)]
+        assert thermo.wires.backend == []
+
+
+class TestSubscribe:
+    """Rule 5."""
+
+    def test_each_filter_is_answered_at_its_own_place(self, thermo: Judged) -> None:
+        requests = (("#", 0), ("hvac/all/#", 1), ("hvac/#", 2), ("hvac/thermo-1/cmd/x", 0))
+        thermo.monitor.from_device(Subscribe(3, requests))
+        assert thermo.wires.backend == [Subscribe(3, (("hvac/all/#", 1), ("hvac/thermo-1/cmd/x", 0)))]
+        thermo.monitor.from_backend(Suback(3, (1, 0)))
+        assert thermo.wires.device == [Suback(3, (0x80, 1, 0x80, 0))]
+        assert thermo.wires.reasons() == [Reason.FILTER_TOO_WIDE, Reason.FILTER_TOO_WIDE]
+
+    def test_wholly_refused_subscribe_never_reaches_the_backend(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Subscribe(3, (("wide/#", 0), ("$share/g/hvac/all/#", 0))))
+        assert thermo.wires.backend == []
+        assert thermo.wires.device == [Suback(3, (0x80, 0x80))]
+        assert thermo.wires.reasons() == [Reason.OUTSIDE_SEGMENT, Reason.SYSTEM_TOPIC]
+
+    def test_subscriptions_are_limited_and_a_repeated_one_does_not_count(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Subscribe(1, (("hvac/all/a", 0), ("hvac/all/b", 0))))
+        thermo.monitor.from_backend(Suback(1, (0, 0)))
+        thermo.monitor.from_device(Subscribe(2, (("hvac/all/c", 0), ("hvac/all/b", 1))))
+        thermo.monitor.from_backend(Suback(2, (1,)))
+        assert thermo.wires.device[-1] == Suback(2, (0x80, 1))
+        assert thermo.wires.reasons() == [Reason.TOO_MANY_SUBSCRIPTIONS]
+
+    def test_thousands_of_filters_in_one_subscribe_end_the_connection(self, thermo: Judged) -> None:
+        with pytest.raises(PeerError) as raised:
+            thermo.monitor.from_device(Subscribe(1, tuple((f"hvac/all/{i}", 0) for i in range(101))))
+        assert raised.value.reason is Reason.TOO_MANY_SUBSCRIPTIONS
+
+    def test_filter_that_the_backend_refuses_is_not_held(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Subscribe(1, (("hvac/all/a", 0),)))
+        thermo.monitor.from_backend(Suback(1, (0x80,)))
+        assert dict(thermo.monitor.filters) == {}
+
+    def test_packet_id_of_a_pending_subscribe_cannot_be_used_again(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Subscribe(1, (("hvac/all/a", 0),)))
+        with pytest.raises(ProtocolError):
+            thermo.monitor.from_device(Subscribe(1, (("hvac/all/b", 0),)))
+
+
+class TestDelivery:
+    """Rule 6."""
+
+    def test_delivered_when_subscribed_and_granted(self, thermo: Judged) -> None:
+        thermo.subscribed("hvac/all/#")
+        packet = Publish("hvac/all/x", b"")
+        thermo.monitor.from_backend(packet)
+        assert thermo.wires.device == [packet]
+
+    @pytest.mark.parametrize(
+        ("topic", "reason"),
+        [("hvac/thermo-1/cmd/x", Reason.NOT_SUBSCRIBED), ("wide/x", Reason.NOT_SUBSCRIBED)],
+    )
+    def test_dropped_when_not_subscribed(self, thermo: Judged, topic: str, reason: Reason) -> None:
+        thermo.subscribed("hvac/all/#")
+        thermo.monitor.from_backend(Publish(topic, b""))
+        assert thermo.wires.device == []
+        assert thermo.wires.reasons() == [reason]
+
+    def test_dropped_qos_1_is_acknowledged_towards_the_backend(self, thermo: Judged) -> None:
+        thermo.monitor.from_backend(Publish("wide/x", b"", qos=1, packet_id=4))
+        assert thermo.wires.backend == [Puback(4)]
+
+    def test_dropped_qos_2_flow_is_finished_without_the_device(self, thermo: Judged) -> None:
+        thermo.monitor.from_backend(Publish("wide/x", b"", qos=2, packet_id=4))
+        thermo.monitor.from_backend(Pubrel(4))
+        assert thermo.wires.backend == [Pubrec(4), Pubcomp(4)]
+        assert thermo.wires.device == []
+
+    def test_retained_message_outlives_its_publishers_right(self, thermo: Judged) -> None:
+        thermo.subscribed("hvac/all/#")
+        thermo.wires.publisher_has_right = False
+        thermo.monitor.from_backend(Publish("hvac/all/x", b"", retain=True))
+        assert thermo.wires.device == []
+        thermo.monitor.from_backend(Publish("hvac/all/x", b""))
+        assert len(thermo.wires.device) == 1
+
+    def test_nothing_more_is_delivered_after_unsubscribe(self, thermo: Judged) -> None:
+        thermo.subscribed("hvac/all/#")
+        thermo.monitor.from_device(Unsubscribe(2, ("hvac/all/#",)))
+        thermo.monitor.from_backend(Publish("hvac/all/x", b""))
+        thermo.monitor.from_backend(Unsuback(2))
+        assert thermo.wires.device == [Unsuback(2)]
+
+    def test_narrow_filter_delivers_only_what_is_allowed_and_reports_nothing_else(self, tmp_path: Path) -> None:
+        wide = judged(tmp_path, "wide-1")
+        wide.monitor.from_device(Subscribe(1, (("#", 0),)))
+        wide.monitor.from_backend(Suback(1, (0,)))
+        wide.monitor.from_backend(Publish("hvac/all/x", b""))
+        wide.monitor.from_backend(Publish("wide/x", b""))
+        assert wide.wires.device == [Suback(1, (0,)), Publish("wide/x", b"")]
+        assert wide.wires.events == []
+
+
+class TestChangeOfPolicy:
+    """Rule 7."""
+
+    def test_filter_no_longer_allowed_is_withdrawn_behind_the_devices_back(
+        self, thermo: Judged, tmp_path: Path
+    ) -> None:
+        thermo.subscribed("hvac/all/#", "hvac/thermo-1/cmd/#")
+        without = POLICY.replace(', "hvac/all/#"]', "]")
+        thermo.monitor.change_rights(compiled(tmp_path, without).rights("thermo-1"))
+        [withdrawal] = thermo.wires.backend
+        assert isinstance(withdrawal, Unsubscribe)
+        assert withdrawal.filters == ("hvac/all/#",)
+        thermo.monitor.from_backend(Unsuback(withdrawal.packet_id))
+        assert thermo.wires.device == []
+        assert thermo.wires.reasons(Kind.WITHDRAW) == [Reason.NOT_GRANTED]
+        assert list(thermo.monitor.filters) == ["hvac/thermo-1/cmd/#"]
+
+    def test_decisions_kept_from_the_old_policy_are_forgotten(self, thermo: Judged, tmp_path: Path) -> None:
+        thermo.monitor.from_device(Publish("hvac/thermo-1/t", b""))
+        without = POLICY.replace('publish: ["hvac/${device}/#"]', "publish: []")
+        thermo.monitor.change_rights(compiled(tmp_path, without).rights("thermo-1"))
+        thermo.wires.backend.clear()
+        thermo.monitor.from_device(Publish("hvac/thermo-1/t", b""))
+        assert thermo.wires.backend == []
+
+    def test_stored_filters_are_judged_again_when_a_session_returns(self, thermo: Judged) -> None:
+        thermo.subscribed("hvac/all/#", "wide/#")
+        assert list(thermo.monitor.filters) == ["hvac/all/#"]
+        assert [type(packet) for packet in thermo.wires.backend] == [Unsubscribe]
+
+
+class TestProtocol:
+    def test_second_connect_is_refused(self, thermo: Judged) -> None:
+        with pytest.raises(ProtocolError):
+            thermo.monitor.from_device(Connect("thermo-1"))
+
+    @pytest.mark.parametrize("packet", [Connack(False, 0), Suback(1, (0,)), Unsuback(1), Pingresp()])
+    def test_packets_of_a_server_are_refused_from_a_device(self, thermo: Judged, packet: Packet) -> None:
+        with pytest.raises(ProtocolError):
+            thermo.monitor.from_device(packet)
+
+    @pytest.mark.parametrize("packet", [Connect("x"), Subscribe(1, (("a", 0),)), Pingreq()])
+    def test_packets_of_a_client_are_refused_from_the_backend(self, thermo: Judged, packet: Packet) -> None:
+        with pytest.raises(ProtocolError):
+            thermo.monitor.from_backend(packet)
+
+    def test_ping_is_answered_by_the_guard(self, thermo: Judged) -> None:
+        thermo.monitor.from_device(Pingreq())
+        assert thermo.wires.device == [Pingresp()]
+        assert thermo.wires.backend == []
+
+    @pytest.mark.parametrize("packet", [Puback(3), Pubrec(3), Pubcomp(3)])
+    def test_acknowledgements_pass(self, thermo: Judged, packet: Packet) -> None:
+        thermo.monitor.from_device(packet)
+        assert thermo.wires.backend == [packet]

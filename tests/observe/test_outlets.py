@@ -1,0 +1,50 @@
+"""Events as text and JSON, and the audit file."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mqttseg.errors import Reason
+from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.outlets import as_json, as_text, standard_outlets
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+HOSTILE = Event(
+    Kind.DENY, Reason.OUTSIDE_SEGMENT, device="cam-1", action="publish", topic="a\n\x1b[31mb", detail="x\r\ny"
+)
+
+
+def test_json_is_one_line_and_leaves_out_what_is_empty() -> None:
+    line = as_json(HOSTILE, NOON)
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert json.loads(line) == {
+        "time": "2026-11-22T12:00:00.000+00:00",
+        "kind": "deny",
+        "reason": "outside-segment",
+        "device": "cam-1",
+        "action": "publish",
+        "topic": "a\n\x1b[31mb",
+        "count": 1,
+        "detail": "x\r\ny",
+    }
+
+
+def test_text_escapes_what_a_peer_sent() -> None:
+    text = as_text(HOSTILE)
+    assert text.isprintable()
+    assert "cam-1" in text
+
+
+def test_audit_file_is_complete_after_close_and_only_its_owners_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "audit.jsonl"
+    outlets = standard_outlets(path, keep_days=90)
+    for topic in ("a", "b", "b"):
+        outlets(Event(Kind.DENY, Reason.NOT_GRANTED, device="d", topic=topic))
+    outlets.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["topic"], line["count"]) for line in lines] == [("a", 1), ("b", 1), ("b", 1)]
+    assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
