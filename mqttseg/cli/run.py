@@ -13,9 +13,10 @@ import typer
 
 from mqttseg.cli.options import ConfigOption
 from mqttseg.cli.site import find_site
-from mqttseg.errors import MqttsegError, OperatorError
+from mqttseg.errors import OperatorError
 
 _EVENTS = "mqttseg.events"
+_SAID_BY_THE_COMMAND = "mqttseg.broker.plugin"  # why it cannot start, which under a stock amqtt nobody else says
 _LOUD = ("amqtt", "transitions", "asyncio", "passlib")
 
 
@@ -40,17 +41,7 @@ def run(
     set_up_logging()
     from mqttseg.broker.run import serve  # here: amqtt takes half a second that no other command should wait
 
-    try:
-        serve(site.path, listen or [])
-    except Exception as error:  # noqa: BLE001  # amqtt wraps what a plugin raises into an error of its own
-        raise _ours(error) or error from None
-
-
-def _ours(error: BaseException) -> MqttsegError | None:
-    """The error of ours behind another, if there is one."""
-    while error.__cause__ is not None and not isinstance(error, MqttsegError):
-        error = error.__cause__
-    return error if isinstance(error, MqttsegError) else None
+    serve(site.path, listen or [])
 
 
 def _check_addresses(listen: list[str]) -> None:
@@ -70,6 +61,7 @@ def set_up_logging() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_SAID_BY_THE_COMMAND).disabled = True
 
 
 class _LineFormatter(logging.Formatter):
