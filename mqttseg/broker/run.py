@@ -8,17 +8,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 from amqtt.broker import Broker
+from amqtt.errors import PluginInitError
 
 from mqttseg.broker.descriptors import raise_descriptor_limit
 from mqttseg.broker.plugin import LISTENER, SegmentationPlugin
 from mqttseg.config import Endpoint
-from mqttseg.errors import ConfigurationError, InternalError
+from mqttseg.errors import ConfigurationError, InternalError, MqttsegError
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +43,15 @@ def announce(endpoints: list[Endpoint]) -> None:
 
 async def _serve(config: Path, listen: Sequence[str], ready: Callable[[list[Endpoint]], None]) -> None:
     stop = asyncio.Event()
-    broker = Broker(amqtt_config(config, listen))
+    broker = _broker(amqtt_config(config, listen))
     plugin = broker.plugins_manager.get_plugin(SegmentationPlugin.__name__)
     if not isinstance(plugin, SegmentationPlugin):
         raise InternalError("amqtt did not load the plugin")
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _reload, plugin)
+    reloads: set[asyncio.Task[None]] = set()
+    loop.add_signal_handler(signal.SIGHUP, lambda: _in_background(_reload(plugin), reloads))
     await broker.start()
     try:
         ready(await plugin.bound)
@@ -57,6 +59,22 @@ async def _serve(config: Path, listen: Sequence[str], ready: Callable[[list[Endp
         notify_systemd("STOPPING=1")
     finally:
         await broker.shutdown()
+
+
+def _broker(configuration: dict[str, Any]) -> Broker:
+    """amqtt wraps what a plugin raises into an error of its own, which says nothing: unwrap it."""
+    try:
+        return Broker(configuration)
+    except PluginInitError as error:
+        if isinstance(error.__cause__, MqttsegError):
+            raise error.__cause__ from None
+        raise
+
+
+def _in_background(work: Coroutine[Any, Any, None], running: set[asyncio.Task[None]]) -> None:
+    task = asyncio.get_running_loop().create_task(work, name="reload")
+    running.add(task)
+    task.add_done_callback(running.discard)
 
 
 def amqtt_config(config: Path, listen: Sequence[str]) -> dict[str, Any]:
@@ -70,9 +88,9 @@ def amqtt_config(config: Path, listen: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _reload(plugin: SegmentationPlugin) -> None:
+async def _reload(plugin: SegmentationPlugin) -> None:
     try:
-        plugin.service.reload()
+        await plugin.service.reload()
     except ConfigurationError as error:
         log.error("reload refused, nothing changed:\n%s", error)
 

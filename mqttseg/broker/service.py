@@ -39,6 +39,7 @@ class Service:
         self._guard: Guard | None = None
         self._listeners: Listeners | None = None
         self._chores: list[asyncio.Task[None]] = []
+        self._reloading = asyncio.Lock()
 
     @property
     def guard(self) -> Guard:
@@ -69,17 +70,24 @@ class Service:
         ]
         return bound
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         """Load the site's files again and put them in force; what is wrong changes nothing.
+
+        The loop goes on meanwhile: a large policy takes seconds to check.
 
         Raises:
             ConfigurationError: why nothing was changed.
         """
-        try:
-            site = load_site(self.site.config)
-        except ConfigurationError as error:
-            self._report(Event(Kind.POLICY, Reason.INTERNAL_ERROR, detail=f"reload refused, nothing changed: {error}"))
-            raise
+        async with self._reloading:
+            try:
+                site = await asyncio.to_thread(load_site, self.site.config)
+            except ConfigurationError as error:
+                detail = f"reload refused, nothing changed: {error}"
+                self._report(Event(Kind.POLICY, Reason.INTERNAL_ERROR, detail=detail))
+                raise
+            self._enforce(site)
+
+    def _enforce(self, site: Site) -> None:
         self.site = site
         self.guard.change_policy(site.compiled)
         self.guard.change_revocations(site.revocations)

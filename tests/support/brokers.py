@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import uvloop
 from amqtt.broker import Broker
@@ -19,7 +19,6 @@ from mqttseg.guard.guard import Guard
 from mqttseg.observe.events import Event, Kind
 from tests.support.sites import TestSite
 
-T = TypeVar("T")
 PATIENCE = 20.0
 """Seconds after which something that should have happened has not. Never slept through."""
 
@@ -84,11 +83,12 @@ class RunningBroker:
             self.events.append(event)
             self._changed.notify_all()
 
-    def do(self, act: Callable[[], T]) -> T:
-        """Run something on the broker's loop, and return what it returns."""
+    def do(self, act: Callable[[], Any]) -> Any:
+        """Run something on the broker's loop, and return what it returns; a coroutine is waited for."""
 
-        async def run() -> T:
-            return act()
+        async def run() -> Any:
+            result = act()
+            return await result if isinstance(result, Awaitable) else result
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(PATIENCE)
 

@@ -1,0 +1,7 @@
+"""``python -m mqttseg``."""
+
+import sys
+
+from mqttseg.cli import main
+
+sys.exit(main())

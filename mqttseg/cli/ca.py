@@ -1,0 +1,104 @@
+"""``mqttseg ca``: the authority and its revocation list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from mqttseg.cli.options import ConfigOption, JsonOption, PassphraseFileOption
+from mqttseg.cli.output import say, show, show_json
+from mqttseg.cli.site import find_site, near, open_authority, open_signing_authority
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def ca() -> None:
+    """$ mqttseg ca show
+
+    The authority that certifies the site's devices and its broker.
+    """
+
+
+@app.command("show", short_help="Show the authority.")
+def show_ca(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """$ mqttseg ca show
+
+    Show the authority: whose devices it certifies, until when, and what it has issued.
+    """
+    from cryptography.hazmat.primitives import hashes
+
+    from mqttseg.pki.records import Status
+
+    site = find_site(config)
+    authority = open_authority(site)
+    now = datetime.now(UTC)
+    statuses = [record.status(now) for record in authority.list()]
+    issued = {str(status): statuses.count(status) for status in Status}
+    certificates = dict(zip(("root", "issuing"), authority.certificates, strict=True))
+    if as_json:
+        told = {
+            name: {
+                "subject": item.subject.rfc4514_string(),
+                "not_after": item.not_valid_after_utc.isoformat(),
+                "fingerprint": item.fingerprint(hashes.SHA256()).hex(),
+            }
+            for name, item in certificates.items()
+        }
+        show_json({"trust_domain": authority.trust_domain, **told, "bundle": str(near(site.ca)), "devices": issued})
+        return
+    show(f"trust domain  {authority.trust_domain}")
+    for name, item in certificates.items():
+        show(f"{name:<12}  {item.subject.rfc4514_string()}, until {item.not_valid_after_utc:%Y-%m-%d}")
+        show(f"              SHA-256 {item.fingerprint(hashes.SHA256()).hex()}")
+    show(f"bundle        {near(site.ca)}")
+    show("certificates  " + ", ".join(f"{count} {status}" for status, count in issued.items()))
+
+
+@app.command(short_help="Show the revocation list, or sign it afresh.")
+def crl(
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Sign the list afresh first, for another half year.")
+    ] = False,
+    passphrase_file: PassphraseFileOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """$ mqttseg ca crl > ca.crl
+
+    $ mqttseg ca crl --refresh
+
+    Print the revocation list (PEM; with --json, what is in it). Commands that sign keep it fresh by themselves; a
+    site that signs nothing for months should refresh it.
+    """
+    site = find_site(config)
+    if refresh:
+        path = open_signing_authority(site, passphrase_file).write_crl()
+        say(f"signed {near(path)} afresh")
+    path = open_authority(site).certs / "ca.crl"
+    text = path.read_bytes()
+    if as_json:
+        show_json(_lists(text))
+    else:
+        show(text.decode("ascii").rstrip("\n"))
+
+
+def _lists(pem: bytes) -> list[dict[str, object]]:
+    from cryptography import x509
+
+    from mqttseg.pki.bundle import pem_blocks
+
+    lists = [x509.load_pem_x509_crl(block) for block in pem_blocks(pem, "X509 CRL")]
+    return [
+        {
+            "issuer": item.issuer.rfc4514_string(),
+            "last_update": item.last_update_utc.isoformat(),
+            "next_update": None if item.next_update_utc is None else item.next_update_utc.isoformat(),
+            "revoked": [
+                {"serial": f"{entry.serial_number:x}", "at": entry.revocation_date_utc.isoformat()} for entry in item
+            ],
+        }
+        for item in lists
+    ]

@@ -1,0 +1,116 @@
+"""``mqttseg status``: is the site in order, and is the broker up."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from mqttseg.cli.options import ConfigOption, JsonOption
+from mqttseg.cli.output import fail, show_json, show_table
+from mqttseg.cli.policy import counts
+from mqttseg.cli.site import broker_names, compile_site, find_site, near
+from mqttseg.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mqttseg.config import Config, Endpoint
+
+_SOON = timedelta(days=30)
+_PATIENCE = 3.0
+_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """One thing looked at. ``code``: what the command must then exit with."""
+
+    what: str
+    state: str
+    detail: str
+    code: int = 0
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """$ mqttseg status
+
+    $ mqttseg status --json
+
+    Look at the policy, the certificates, and whether the broker accepts TLS connections where it should listen (the
+    broker sees that as a connection without a certificate). Exits with 3 when a file is not valid, and with 1 when
+    the broker is down or a certificate has expired.
+    """
+    site = find_site(config)
+    findings = [_policy(site), *_certificates(site), *(_listener(site, at) for at in site.listen)]
+    if as_json:
+        show_json([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings])
+    else:
+        show_table(("what", "state", "detail"), [(f.what, f.state, f.detail) for f in findings])
+    bad = {finding.code for finding in findings} - {0}
+    if bad:
+        raise typer.Exit(max(bad))
+
+
+def _policy(config: Config) -> _Finding:
+    try:
+        compiled = compile_site(config)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            fail(str(problem), error.exit_code)
+        return _Finding("policy", "failed", f"{len(error.problems)} problems in {near(config.policy)}", error.exit_code)
+    return _Finding("policy", "ok", f"{near(config.policy)}: {counts(compiled)}, mode {compiled.policy.mode}")
+
+
+def _certificates(config: Config) -> Iterator[_Finding]:
+    from mqttseg.pki.bundle import load_bundle
+    from mqttseg.pki.revocation import load_revocations
+
+    try:
+        authorities = load_bundle(config.ca)
+        yield _dated("authority", min(item.not_valid_after_utc for item in authorities), str(near(config.ca)))
+        yield _broker(config)
+        if config.crl is not None:
+            revoked = load_revocations(config.crl, config.ca)
+            stale = revoked.is_stale(datetime.now(UTC))
+            advice = "; run `mqttseg ca crl --refresh`" if stale else ""
+            state = "stale" if stale else "ok"
+            yield _Finding("revocations", state, f"{len(revoked.entries)} in {near(config.crl)}{advice}")
+    except ConfigurationError as error:
+        for problem in error.problems:
+            fail(str(problem), error.exit_code)
+        yield _Finding("certificates", "failed", "cannot be used", error.exit_code)
+
+
+def _broker(config: Config) -> _Finding:
+    from cryptography import x509
+
+    from mqttseg.pki.trust import server_context
+
+    server_context(config.ca, config.broker_certificate, config.broker_key)  # all three fit, or ConfigurationError
+    leaf = x509.load_pem_x509_certificate(config.broker_certificate.read_bytes())
+    return _dated("broker", leaf.not_valid_after_utc, f"for {', '.join(broker_names(config.broker_certificate))}")
+
+
+def _dated(what: str, end: datetime, detail: str) -> _Finding:
+    left = end - datetime.now(UTC)
+    if left < timedelta(0):
+        return _Finding(what, "expired", f"on {end:%Y-%m-%d}: {detail}", 1)
+    return _Finding(what, "expires soon" if left < _SOON else "valid", f"until {end:%Y-%m-%d}: {detail}")
+
+
+def _listener(config: Config, endpoint: Endpoint) -> _Finding:
+    """Shake hands as far as a stranger can, and see whether the other end shows a certificate of our authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # whose certificate it is counts here, not by which name it is reached
+    host = _REACHED_BY.get(endpoint.host, endpoint.host)
+    try:
+        context.load_verify_locations(Path(config.ca))
+        with socket.create_connection((host, endpoint.port), timeout=_PATIENCE) as plain, context.wrap_socket(plain):
+            return _Finding(str(endpoint), "up", "accepts TLS connections")
+    except (OSError, ssl.SSLError) as error:
+        return _Finding(str(endpoint), "down", getattr(error, "strerror", None) or str(error), 1)
