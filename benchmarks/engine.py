@@ -30,10 +30,10 @@ class Sink:
     def send(self, packet: Packet) -> None:
         self.count += 1
         if type(packet) is Publish and packet.qos:
-            self.connection.receive(Puback(packet.packet_id), 0.0)
+            self.connection.receive(Puback(packet.packet_id))
 
     def subscribe(self, *filters: str, qos: int = 0) -> Sink:
-        self.connection.receive(Subscribe(1, tuple((topic_filter, qos) for topic_filter in filters)), 0.0)
+        self.connection.receive(Subscribe(1, tuple((topic_filter, qos) for topic_filter in filters)))
         return self
 
 
@@ -65,7 +65,7 @@ def publishing(engine: Engine, topics: list[str], writers: int = 10, qos: int = 
 
     def step() -> int:
         for receive, packet in plan:
-            receive(packet, 0.0)
+            receive(packet)
         return len(plan)
 
     return rate(step)
@@ -116,7 +116,7 @@ def churn() -> float:
         turn = (turn + 1) % 100
         engine.router.subscribe(restless.connection.session, f"plant/d{turn}/#", 0)
         for packet in plan[turn * 100 : turn * 100 + 100]:
-            writer.receive(packet, 0.0)
+            writer.receive(packet)
         engine.router.unsubscribe(restless.connection.session, f"plant/d{turn}/#")
         return 100
 
@@ -139,7 +139,7 @@ def absent(durability: Durability, window: int = 200) -> float:
 
         def step() -> int:
             for packet in plan:
-                writer.connection.receive(packet, 0.0)
+                writer.connection.receive(packet)
             if store is not None:
                 commit_now(engine.journal, store)
             return len(plan)

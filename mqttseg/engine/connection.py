@@ -43,7 +43,7 @@ class Connection:
         self.session = session
         self.live = False
         """From CONNACK to the end."""
-        self._held: list[tuple[Packet, float]] | None = []
+        self._held: list[Packet] | None = []
         self._engine = engine
         self._outbox = outbox
         self._router = engine.router
@@ -57,15 +57,15 @@ class Connection:
         self.live = True
         self._outbox.send(Connack(session_present, 0))
         self.session.redeliver()
-        for packet, at in held:
-            self.receive(packet, at)
+        for packet in held:
+            self.receive(packet)
 
-    def receive(self, packet: Packet, now: float) -> None:
+    def receive(self, packet: Packet) -> None:
         """Act on a packet of the device."""
         if not self.live:
             # Before CONNACK, which may wait for a commit, packets are kept: a device may send them at once (3.1.4)
             if self._held is not None and len(self._held) < self._engine.settings.incoming:
-                self._held.append((packet, now))
+                self._held.append(packet)
             return
         if type(packet) is Publish:
             if packet.qos:

@@ -124,6 +124,30 @@ class Engine:
         """Publish for the server, or for a device that is gone (its will). The topic is legal and judged."""
         self.distribute(Message(topic, payload, qos, retain, origin))
 
+    def retain(self, message: Message) -> None:
+        """Keep a message for later subscribers, or clear it; those who are subscribed already hear nothing."""
+        self._retain(message)
+
+    def provide(self, key: str, now: float) -> Session:
+        """The session of this key; when there is none, a new one that waits for its device from now on."""
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._create(key, clean=False)
+            session.left_at = now
+            if session.durable:
+                self.journal.save_session(session)
+            self._events(SessionStarted(key, clean=False, present=False))
+        return session
+
+    def enroll(self, session: Session, topic_filter: str, qos: int) -> bool:
+        """Begin a subscription without the device's asking, at once. False when the filter is out of bounds."""
+        if not self.accepts(topic_filter):
+            return False
+        if session.durable:
+            self.journal.subscription(session, topic_filter, qos)
+        self.subscribe(session, topic_filter, qos)
+        return True
+
     def withdraw(self, session: Session, topic_filter: str) -> None:
         """End a subscription without the device's asking: at once, and also when it is only about to begin."""
         self.router.unsubscribe(session, topic_filter)
@@ -237,8 +261,8 @@ class Engine:
         if not self._retained.put(message):
             self._events(RetainedRefused(message.topic, message.origin))
         kept = message.topic in self._retained.messages
-        if not self.journal.active or not (known or kept):
-            return False
+        if not self.journal.active or not (known or kept) or message.topic.startswith("$"):
+            return False  # the server's own figures are out of date after a restart
         self.journal.retain(message.topic, message if kept else None)
         return True
 

@@ -52,7 +52,7 @@ class Store:
         ``fsync`` False leaves the moment of writing to the system (durability: relaxed). Raises OperatorError.
         """
         with _operator_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1)
             try:

@@ -78,7 +78,7 @@ class Device:
     def say(self, packet: Packet) -> None:
         connection = self.connection or self.site.engine.connection(self.key)
         assert connection is not None
-        connection.receive(packet, self.site.now)
+        connection.receive(packet)
 
     def publish(
         self, topic: str, payload: bytes = b"x", qos: int = 0, *, retain: bool = False, dup: bool = False, pid: int = 0
