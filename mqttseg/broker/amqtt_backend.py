@@ -63,10 +63,11 @@ class AmqttBackend:
 
     def admits(self, session: Session) -> bool:
         """Whether this session of amqtt's came through the guard, on the connection that is open now."""
+        self._bound_queue(session)  # here, before anything can wait in it: amqtt asks for new and for resumed ones
         conversation = self._open.get(session.client_id or "")
         return conversation is not None and conversation.is_of(session)
 
-    def bound_queue(self, session: Session) -> None:
+    def _bound_queue(self, session: Session) -> None:
         """Bound the queue of what waits for the session while it is away (rule 8): amqtt's own has no end."""
         if not isinstance(session.retained_messages, _BoundedQueue):
             session.retained_messages = _BoundedQueue(self._queue)

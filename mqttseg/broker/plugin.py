@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from amqtt.contexts import BaseContext, BrokerConfig, ListenerType
 from amqtt.plugins.base import BaseAuthPlugin
@@ -22,8 +23,11 @@ from amqtt.session import Session
 from mqttseg.broker.amqtt_backend import AmqttBackend
 from mqttseg.broker.service import Service
 from mqttseg.broker.site import load_site
+from mqttseg.config import Config as SiteConfig
 from mqttseg.config import Endpoint, load_config, parse_endpoint
 from mqttseg.errors import MqttsegError, OperatorError
+from mqttseg.guard.backend import Backend
+from mqttseg.observe.events import Outlet
 from mqttseg.observe.outlets import standard_outlets
 
 if TYPE_CHECKING:
@@ -35,13 +39,22 @@ LISTENER = "default"
 """amqtt demands a listener of this name; it must be of ``type: external``."""
 
 
+class HostedBackend(Backend, Protocol):
+    """A backend in an amqtt broker."""
+
+    def admits(self, session: Session) -> bool:
+        """Whether this session of amqtt's came through the guard, on the connection that is open now."""
+
+
 class SegmentationPlugin(BaseAuthPlugin):
-    """Puts the guard in front of a stock amqtt broker.
+    """Puts the guard in front of an amqtt broker: a stock one, or one that offers ``guard_backend``.
 
     Raises:
         ConfigurationError: the site's files are wrong.
-        OperatorError: the broker has a listener that the guard does not cover.
+        OperatorError: the broker has a listener that the guard does not cover, or its state cannot be opened.
     """
+
+    # Nothing here listens to what happens per connection: amqtt would build a session object for each, to tell of it.
 
     @dataclass
     class Config:
@@ -65,8 +78,20 @@ class SegmentationPlugin(BaseAuthPlugin):
             raise
         self._outlets = standard_outlets(config.audit.file, round(config.audit.keep / 86400))
         self.service = Service(site, self._outlets, self._outlets.tick)
-        self.backend = AmqttBackend(self._broker, LISTENER, queue=config.limits.queue)
+        try:
+            self.backend = self._find_backend(config)
+        except MqttsegError as error:
+            self._outlets.close()
+            log.critical("mqttseg: %s", error)
+            raise
         self.bound: asyncio.Future[list[Endpoint]] = self._broker._loop.create_future()
+
+    def _find_backend(self, config: SiteConfig) -> HostedBackend:
+        """What serves the sessions: the broker's own engine where it has one, else amqtt itself."""
+        offer: Callable[[SiteConfig, Outlet], HostedBackend] | None = getattr(self._broker, "guard_backend", None)
+        if offer is not None:
+            return offer(config, self.service.report)
+        return AmqttBackend(self._broker, LISTENER, queue=config.limits.queue)
 
     async def authenticate(self, *, session: Session) -> bool:
         """Only what came through the guard; its verdict on identity is the connection's certificate (rule 1)."""
@@ -80,10 +105,6 @@ class SegmentationPlugin(BaseAuthPlugin):
             log.critical("mqttseg: %s", error)
             self.bound.set_exception(error)
             self.bound.exception()  # seen: amqtt goes on, with no way in
-
-    async def on_broker_client_connected(self, *, client_session: Session, **_: object) -> None:
-        """amqtt made or resumed a session."""
-        self.backend.bound_queue(client_session)
 
     async def on_broker_pre_shutdown(self) -> None:
         """The broker is about to stop: nobody is let in any more."""

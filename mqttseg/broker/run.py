@@ -1,4 +1,4 @@
-"""``mqttseg run``: an amqtt broker with the plugin, from start to signal."""
+"""``mqttseg run``: our amqtt broker with the plugin, from start to signal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from amqtt.broker import Broker
 from amqtt.errors import PluginInitError
 
 from mqttseg.broker.descriptors import raise_descriptor_limit
+from mqttseg.broker.host import SegmentedBroker
 from mqttseg.broker.plugin import LISTENER, SegmentationPlugin
 from mqttseg.config import Endpoint
 from mqttseg.errors import ConfigurationError, InternalError, MqttsegError
@@ -29,7 +29,7 @@ def serve(config: Path, listen: Sequence[str] = (), ready: Callable[[list[Endpoi
 
     Raises:
         ConfigurationError: a file of the site is wrong; nothing was listened on.
-        OperatorError: an address cannot be listened on.
+        OperatorError: an address cannot be listened on, or the state of the site cannot be opened.
     """
     raise_descriptor_limit()
     uvloop.run(_serve(config, listen, ready or announce))
@@ -61,10 +61,10 @@ async def _serve(config: Path, listen: Sequence[str], ready: Callable[[list[Endp
         await broker.shutdown()
 
 
-def _broker(configuration: dict[str, Any]) -> Broker:
+def _broker(configuration: dict[str, Any]) -> SegmentedBroker:
     """amqtt wraps what a plugin raises into an error of its own, which says nothing: unwrap it."""
     try:
-        return Broker(configuration)
+        return SegmentedBroker(configuration)
     except PluginInitError as error:
         if isinstance(error.__cause__, MqttsegError):
             raise error.__cause__ from None

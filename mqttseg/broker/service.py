@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mqttseg.guard.backend import Backend
 from mqttseg.guard.guard import Guard, Terms
 from mqttseg.guard.listener import Listeners
 from mqttseg.observe.events import Event, Kind, Outlet
-from mqttseg.policy.compiled import compile_policy
+from mqttseg.policy.compiled import Compiled, compile_policy
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,16 @@ class Service:
         if self._guard is None:
             raise MqttsegError("the guard was not started")
         return self._guard
+
+    def report(self, event: Event) -> None:
+        """Report what somebody behind the guard saw; the segment of the device is filled in."""
+        placement = None if event.device is None else self.compiled.placement(event.device)
+        self._report(event if placement is None else replace(event, segment=placement.segment.name))
+
+    @property
+    def compiled(self) -> Compiled:
+        """The policy in force."""
+        return self.site.compiled if self._guard is None else self._guard.compiled
 
     def start(self, backend: Backend, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
         """Begin to accept connections; returns where.

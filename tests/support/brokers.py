@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Literal
 
 import uvloop
 from amqtt.broker import Broker
 
+from mqttseg.broker.host import SegmentedBroker
 from mqttseg.broker.plugin import SegmentationPlugin
 from mqttseg.broker.run import amqtt_config
 from mqttseg.config import Endpoint
@@ -23,11 +24,24 @@ PATIENCE = 20.0
 """Seconds after which something that should have happened has not. Never slept through."""
 
 
-class RunningBroker:
-    """Starts on entry, listens on free ports of loopback, stops on exit."""
+BackendName = Literal["engine", "amqtt"]
+BACKENDS: Mapping[str, type[Broker]] = {"engine": SegmentedBroker, "amqtt": Broker}
 
-    def __init__(self, site: TestSite, listen: tuple[str, ...] = ("mqtts://127.0.0.1:0",)) -> None:
+
+class RunningBroker:
+    """Starts on entry, listens on free ports of loopback, stops on exit. ``plugins`` are loaded beside ours."""
+
+    def __init__(
+        self,
+        site: TestSite,
+        listen: tuple[str, ...] = ("mqtts://127.0.0.1:0",),
+        *,
+        backend: BackendName = "engine",
+        plugins: Mapping[str, Any] | None = None,
+    ) -> None:
         self.site = site
+        self._host = BACKENDS[backend]
+        self._plugins = dict(plugins or {})
         self.events: list[Event] = []
         self._changed = threading.Condition()
         self._listen = listen
@@ -66,7 +80,9 @@ class RunningBroker:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        broker = Broker(amqtt_config(self.site.config, self._listen))
+        configuration = amqtt_config(self.site.config, self._listen)
+        configuration["plugins"] |= self._plugins
+        broker = self._host(configuration)
         self.broker = broker
         plugin: Any = broker.plugins_manager.get_plugin(SegmentationPlugin.__name__)
         self.plugin: SegmentationPlugin = plugin

@@ -76,13 +76,13 @@ class Stage:
         assert callable(matches)
         return self.broker.wait_for(lambda event: event in self.broker.events[seen:] and bool(matches(event)))
 
-    def told(
-        self, kind: Kind, reason: Reason, device: str, topic: str | None = None, rule: str | None = None
-    ) -> Event:
+    def told(self, kind: Kind, reason: Reason, device: str, topic: str | None = None, rule: str | None = None) -> Event:
         """The event that the operator gets: its kind, reason, device, topic, and the filter of the rule behind it."""
         event = self.broker.wait_for(
-            lambda event: (event.kind, event.reason, event.device) == (kind, reason, device)
-            and (topic is None or event.topic == topic)
+            lambda event: (
+                (event.kind, event.reason, event.device) == (kind, reason, device)
+                and (topic is None or event.topic == topic)
+            )
         )
         if rule is not None:
             assert event.rule is not None
