@@ -79,6 +79,11 @@ class EngineBackend:
         session = self.engine.sessions.get(key)
         return None if session is None else self.sessions.of(session)
 
+    def filters_of(self, key: str) -> dict[str, int]:
+        """The filters that the engine holds for a session."""
+        session = self.engine.sessions.get(key)
+        return {} if session is None else dict(session.filters)
+
     def tell_retained(self, message: Message) -> None:
         """Tell plugins what was retained, or, by an empty payload, cleared."""
         if self.events.hears(BrokerEvents.RETAINED_MESSAGE):
@@ -106,7 +111,8 @@ class EngineConversation:
         session = self._backend.engine.sessions.get(self._key)
         if self._clean or session is None:
             return Resumed()
-        return Resumed(dict(session.filters), {i: message.topic for i, message in session.incoming.items()})
+        unreleased = {packet_id: message.topic for packet_id, message in session.incoming.items()}
+        return Resumed(self._backend.filters_of(self._key), unreleased)
 
     def start(self) -> None:
         """Have the engine answer CONNECT. What it sends meanwhile may have to be answered already."""

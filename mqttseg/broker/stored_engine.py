@@ -11,7 +11,7 @@ from mqttseg.config import Config
 from mqttseg.engine.committer import ThreadCommitter
 from mqttseg.engine.engine import Engine
 from mqttseg.engine.events import Listener
-from mqttseg.engine.settings import Durability, EngineSettings
+from mqttseg.engine.settings import Drop, Durability, EngineSettings
 from mqttseg.engine.store import Store
 
 STATE_FILE = "sessions.db"
@@ -35,6 +35,7 @@ class StoredEngine:
         settings = EngineSettings(
             durability=Durability(config.durability.value),
             queue_messages=config.limits.queue,
+            drop=Drop.OLDEST,  # as behind stock amqtt: what a device missed long ago is worth least
             retained_messages=config.limits.retained,
             session_expiry=session_expiry,
         )

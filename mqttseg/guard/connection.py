@@ -176,10 +176,10 @@ class Connection(asyncio.Protocol):
         self.monitor = Monitor(rights, self, max_subscriptions=self._guard.limits.client_subscriptions)
         peer = Peer(rights.device_id, self.address, self.port)
         self.conversation = self._guard.backend.open(admission.connect, peer, self)
-        self.monitor.resume(self.conversation.resumed())
         self.report(Event(Kind.CONNECT, Reason.OK))
+        self.monitor.resume(self.conversation.resumed())
         self.conversation.start()
-        self.monitor.judge_filters()
+        self.monitor.withdraw()
 
     def _refuse_connect(self, refusal: Refusal) -> None:
         """Tell the device the CONNACK code [MQTT-3.2.2-5], the operator the reason, and nobody else anything."""

@@ -88,6 +88,7 @@ class Monitor:
 
     __slots__ = (
         "_dropped",
+        "_dropped_filters",
         "_max_subscriptions",
         "_may_publish",
         "_may_receive",
@@ -109,6 +110,7 @@ class Monitor:
         self.filters: dict[str, int] = {}
         self._narrowed: set[str] = set()
         self._pending: dict[int, _PendingSubscribe] = {}
+        self._dropped_filters: list[str] = []
         self._withdrawing: set[int] = set()
         self._unreleased: dict[int, str] = {}
         self._unreleased_sizes: dict[int, int] = {}
@@ -123,18 +125,23 @@ class Monitor:
         return self._rights
 
     def resume(self, resumed: Resumed) -> None:
-        """Take over a stored session: its filters are judged again, and withdrawn where the right is gone (rule 7)."""
+        """Take over a stored session: its filters are judged again before it is served (rule 7).
+
+        Call ``withdraw`` when the backend takes packets: what has no right any more is to end there too.
+        """
         self.filters = dict(resumed.filters)
         self._unreleased = dict(resumed.unreleased)
+        self._judge_filters()
 
     def change_rights(self, rights: Rights) -> None:
         """The policy changed: from here on the new rights count, also for what is subscribed already (rule 7)."""
         self._rights = rights
         self._may_publish.clear()
-        self.judge_filters()
+        self._judge_filters()
+        self.withdraw()
 
-    def judge_filters(self) -> None:
-        """Withdraw the filters that the rights no longer cover."""
+    def _judge_filters(self) -> None:
+        """Drop the filters that the rights no longer cover."""
         self._may_receive.clear()
         self._narrowed.clear()
         for topic_filter in list(self.filters):
@@ -142,14 +149,17 @@ class Monitor:
             if decision.narrowed:
                 self._narrowed.add(topic_filter)
             if not decision.passes:
-                self._withdraw(topic_filter, decision)
+                del self.filters[topic_filter]
+                self._dropped_filters.append(topic_filter)
+                self._report(Kind.WITHDRAW, decision, Action.SUBSCRIBE, topic_filter)
 
-    def _withdraw(self, topic_filter: str, decision: Decision) -> None:
-        del self.filters[topic_filter]
-        self._report(Kind.WITHDRAW, decision, Action.SUBSCRIBE, topic_filter)
-        packet_id = next(i for i in range(LAST_PACKET_ID, 0, -1) if i not in self._withdrawing)
-        self._withdrawing.add(packet_id)
-        self._ports.to_backend(Unsubscribe(packet_id, (topic_filter,)))
+    def withdraw(self) -> None:
+        """Have the backend end the subscriptions that were dropped here."""
+        filters, self._dropped_filters = self._dropped_filters, []
+        for topic_filter in filters:
+            packet_id = next(i for i in range(LAST_PACKET_ID, 0, -1) if i not in self._withdrawing)
+            self._withdrawing.add(packet_id)
+            self._ports.to_backend(Unsubscribe(packet_id, (topic_filter,)))
 
     # From the device
 

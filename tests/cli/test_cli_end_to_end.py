@@ -100,9 +100,18 @@ def test_status_is_0_while_the_broker_runs(site: Path, unused_port: int, mqttseg
 
 def test_a_second_broker_on_the_same_address_fails_with_1(site: Path, unused_port: int, mqttseg: Command) -> None:
     with running(site, unused_port):
+        config = site / "configs" / "mqttseg.yaml"
+        config.write_text(f"{config.read_text()}state: ../another-state\n")
         result = mqttseg("run")
         assert result.code == 1
         assert f"cannot listen on mqtts://127.0.0.1:{unused_port}" in result.err
+
+
+def test_a_second_broker_of_the_same_site_fails_with_1(site: Path, unused_port: int, mqttseg: Command) -> None:
+    with running(site, unused_port):
+        result = mqttseg("run", "--listen", "mqtts://127.0.0.1:0")
+        assert result.code == 1
+        assert "stop the other broker that uses it" in result.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -100,7 +100,7 @@ class Judged:
 
     def subscribed(self, *filters: str) -> Judged:
         self.monitor.resume(Resumed(dict.fromkeys(filters, 1)))
-        self.monitor.judge_filters()
+        self.monitor.withdraw()
         return self
 
 

@@ -73,9 +73,9 @@ class RunningBroker:
         try:
             uvloop.run(self._serve())
         except BaseException as error:
-            if not self._up.done():
-                self._up.set_exception(error)
-            raise
+            if self._up.done():
+                raise
+            self._up.set_exception(error)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
