@@ -52,6 +52,9 @@ class Connection(asyncio.Protocol):
         self.will: Will | None = None
         self.closed = False
         self.why: Reason | None = None
+        # Ports of the monitor, bound to where they lead: each message goes through both
+        self.to_device: Callable[[Packet], None] = _drop
+        self.to_backend: Callable[[Packet], None] = _drop
         self._bucket: TokenBucket | None = None
         decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
         self._inflow = Inflow(self._loop, decoder, self._handle, self._pause_reading)
@@ -62,6 +65,7 @@ class Connection(asyncio.Protocol):
         """TLS is up: establish who this is (rule 1)."""
         self._transport = cast("asyncio.Transport", transport)
         self._outflow = Outflow(self._loop, self._transport, self._guard.limits.write_buffer)
+        self.to_device = self._outflow.send
         self._watchdog = Watchdog(self._loop, self._guard.limits.connect_timeout, self._fell_silent)
         self._guarded(self._identify)
 
@@ -98,6 +102,7 @@ class Connection(asyncio.Protocol):
             self.report(Event(Kind.DISCONNECT, self.why or Reason.OK, detail="" if exc is None else str(exc)))
         self._guard.connection_lost(self)
         self.monitor = None
+        self.to_backend = _drop
 
     # Packets from the device
 
@@ -176,9 +181,11 @@ class Connection(asyncio.Protocol):
         self.monitor = Monitor(rights, self, max_subscriptions=self._guard.limits.client_subscriptions)
         peer = Peer(rights.device_id, self.address, self.port)
         self.conversation = self._guard.backend.open(admission.connect, peer, self)
+        self.to_backend = self.conversation.receive
         self.report(Event(Kind.CONNECT, Reason.OK))
         self.monitor.resume(self.conversation.resumed())
         self.conversation.start()
+        self.to_backend = self.conversation.receive  # which may be a more direct one now
         self.monitor.withdraw()
 
     def _refuse_connect(self, refusal: Refusal) -> None:
@@ -197,15 +204,6 @@ class Connection(asyncio.Protocol):
         return self._guard.compiled.rights(self.identity.device_id)
 
     # Ports of the monitor
-
-    def to_device(self, packet: Packet) -> None:
-        """Send what was judged."""
-        self._outflow.send(packet)
-
-    def to_backend(self, packet: Packet) -> None:
-        """Hand on what was judged."""
-        if self.conversation is not None:
-            self.conversation.receive(packet)
 
     def forget(self, packet_id: int) -> None:
         """Have the backend drop an unreleased QoS 2 message."""
@@ -310,3 +308,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+
+def _drop(_: Packet) -> None:
+    """Nobody is there, yet or any more."""

@@ -93,6 +93,7 @@ class Monitor:
         "_may_publish",
         "_may_receive",
         "_narrowed",
+        "_payload",
         "_pending",
         "_ports",
         "_rights",
@@ -105,6 +106,7 @@ class Monitor:
 
     def __init__(self, rights: Rights, ports: Ports, *, max_subscriptions: int) -> None:
         self._rights = rights
+        self._payload = rights.limits.payload
         self._ports = ports
         self._max_subscriptions = max_subscriptions
         self.filters: dict[str, int] = {}
@@ -136,6 +138,7 @@ class Monitor:
     def change_rights(self, rights: Rights) -> None:
         """The policy changed: from here on the new rights count, also for what is subscribed already (rule 7)."""
         self._rights = rights
+        self._payload = rights.limits.payload
         self._may_publish.clear()
         self._judge_filters()
         self.withdraw()
@@ -171,7 +174,11 @@ class Monitor:
             Denied: the packet was denied, and the segment says to disconnect for it.
         """
         if type(packet) is Publish:  # first, and without a look-up: this is nearly all of the traffic
-            self._publish(packet)
+            decision = self._may_publish.get(packet.topic)
+            if packet.qos or packet.retain or self._payload is not None or decision is None or not decision.allowed:
+                self._publish(packet)
+            else:
+                self._ports.to_backend(packet)
             return
         handler = _FROM_DEVICE.get(type(packet))
         if handler is None:
@@ -183,7 +190,7 @@ class Monitor:
         decision = self._may_publish.get(topic) or self._decide_publish(topic)
         if packet.qos == 2:
             self._check_reuse(packet.packet_id, topic)
-        if not decision.allowed or packet.retain or self._rights.limits.payload is not None:
+        if not decision.allowed or packet.retain or self._payload is not None:
             refused = self._refusal(packet, decision)
             if refused is not None:
                 self._refuse_publish(packet, refused)
@@ -214,8 +221,7 @@ class Monitor:
         """Why this PUBLISH is not forwarded, or None. What ``observe`` lets through is reported here."""
         if not decision.passes:
             return decision
-        limit = self._rights.limits.payload
-        if limit is not None and len(packet.payload) > limit:
+        if self._payload is not None and len(packet.payload) > self._payload:
             return Decision(allowed=False, reason=Reason.PAYLOAD_TOO_LARGE, rule=decision.rule)
         if packet.retain and packet.payload and not self._ports.may_retain(packet.topic):
             return Decision(allowed=False, reason=Reason.RATE_LIMIT, rule=None)
@@ -302,7 +308,11 @@ class Monitor:
             ProtocolError: the backend sent what no server may send.
         """
         if type(packet) is Publish:
-            self._deliver(packet)
+            decision = self._may_receive.get(packet.topic)
+            if packet.retain or decision is None or not decision.allowed:
+                self._deliver(packet)
+            else:
+                self._ports.to_device(packet)
             return
         handler = _FROM_BACKEND.get(type(packet))
         if handler is None:
