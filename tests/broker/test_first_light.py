@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from mqttseg.errors import Reason
 from mqttseg.observe.events import Kind
 from mqttseg.wire.packets import Publish
-from tests.support.brokers import RunningBroker
+from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import TestSite
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    with RunningBroker(TestSite(tmp_path_factory.mktemp("site"))) as running:
+@pytest.fixture(scope="module", params=get_args(BackendName))
+def broker(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[RunningBroker]:
+    with RunningBroker(TestSite(tmp_path_factory.mktemp("site")), backend=request.param) as running:
         yield running
 
 

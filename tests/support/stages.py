@@ -9,7 +9,7 @@ from types import TracebackType
 from mqttseg.errors import Reason
 from mqttseg.observe.events import Event, Kind
 from mqttseg.wire.packets import Connack, Publish, Will
-from tests.support.brokers import RunningBroker
+from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import POLICY, TestSite
 
@@ -17,9 +17,11 @@ from tests.support.sites import POLICY, TestSite
 class Stage:
     """A site that is being served, and clients of it that are closed at the end."""
 
-    def __init__(self, root: Path, policy: str = POLICY, settings: str = "") -> None:
+    def __init__(
+        self, root: Path, policy: str = POLICY, settings: str = "", *, backend: BackendName = "engine"
+    ) -> None:
         self.site = TestSite(root, policy=policy, settings=settings)
-        self.broker = RunningBroker(self.site)
+        self.broker = RunningBroker(self.site, backend=backend)
         self._exits = ExitStack()
 
     def __enter__(self) -> Stage:
