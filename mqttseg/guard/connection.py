@@ -83,15 +83,21 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The device caught up."""
         self._outflow.choked = False
+        self._report_dropped()
+        if self.conversation is not None:
+            self.conversation.writable(True)
+
+    def _report_dropped(self) -> None:
         if self._outflow.dropped:
             detail = "slow reader: QoS 0 messages to it were dropped"
             self.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, count=self._outflow.dropped, detail=detail))
             self._outflow.dropped = 0
-        if self.conversation is not None:
-            self.conversation.writable(True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone, by whoever's hand."""
+        """The connection is gone, by whoever's hand. What it sent before counts, a DISCONNECT too (rule 10)."""
+        if self.monitor is not None and not self.closed:
+            self._guarded(self._inflow.finish)
+        self._report_dropped()
         self._shut()
         self._watchdog.cancel()
         if self.monitor is not None:
@@ -110,6 +116,8 @@ class Connection(asyncio.Protocol):
         except PeerError as error:
             end = self.refuse if self.monitor is None else self.cut
             end(error.reason, error.detail)
+        except SlowReader:
+            self._cut_slow_reader()
         except Exception:
             log.exception("a packet could not be judged; its connection ends")
             self.cut(Reason.INTERNAL_ERROR, "see the log")
@@ -243,7 +251,7 @@ class Connection(asyncio.Protocol):
         try:
             self.monitor.from_backend(packet)
         except SlowReader:
-            self.cut(Reason.RATE_LIMIT, "slow reader: more than twice limits.write_buffer is waiting for it")
+            self._cut_slow_reader()
         except Exception:
             log.exception("a packet of the backend could not be judged; the connection ends")
             self.cut(Reason.INTERNAL_ERROR, "see the log")
@@ -290,6 +298,9 @@ class Connection(asyncio.Protocol):
             self.why = reason
             self._shut()
             self._transport.abort()
+
+    def _cut_slow_reader(self) -> None:
+        self.cut(Reason.RATE_LIMIT, "slow reader: more than twice limits.write_buffer is waiting for it")
 
     def _shut(self) -> None:
         self.closed = self._inflow.closed = True

@@ -34,6 +34,9 @@ _NO_LAST_WORD = frozenset({Reason.CERTIFICATE_REVOKED, Reason.CERTIFICATE_EXPIRE
 
 _KEEP_ALIVE_GRACE = 1.5  # [MQTT-3.1.2-24]
 
+_STORED_WITHIN = 10.0
+"""Seconds after which a retained message that the backend has not stored is not going to be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -65,6 +68,7 @@ class Guard:
         self.backend = backend
         self.report = report
         self.roster = Roster()
+        self._retaining: dict[str, float] = {}
         self._buckets: dict[str, tuple[float, float, TokenBucket]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -138,9 +142,17 @@ class Guard:
         return known[2]
 
     def may_retain(self, topic: str) -> bool:
-        """Whether one more retained message fits (rule 8)."""
-        retained = self.backend.retained_origins()
-        return topic in retained or len(retained) < self.limits.retained
+        """Whether one more retained message fits (rule 8). Until the backend has stored it, it counts here."""
+        retained, now = self.backend.retained_origins(), self.loop.time()
+        if topic in retained or topic in self._retaining:
+            return True
+        if len(retained) + len(self._retaining) >= self.limits.retained:
+            waiting = self._retaining.items()
+            self._retaining = {t: at for t, at in waiting if t not in retained and now - at < _STORED_WITHIN}
+        if len(retained) + len(self._retaining) >= self.limits.retained:
+            return False
+        self._retaining[topic] = now
+        return True
 
     def publisher_may(self, topic: str) -> bool:
         """Whether the publisher of the topic's retained message still may publish there (rule 7)."""

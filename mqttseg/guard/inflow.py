@@ -90,6 +90,12 @@ class Inflow:
                 self._stalled = packets
                 return
 
+    def finish(self) -> None:
+        """Nothing more will come: hand out what came, whoever holds. Raises what ``release`` raises."""
+        while (self._stalled is not None or self._held) and not self.closed:
+            self._holds.clear()
+            self.release(_TURN)
+
     def next_turn(self) -> bool:
         """Whether packets wait only for the next turn of the event loop."""
         return _TURN in self._holds

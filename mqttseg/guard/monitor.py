@@ -40,7 +40,10 @@ DECISIONS_KEPT = 1024
 
 UNRELEASED = 1000
 UNRELEASED_BYTES = 16 << 20
-"""QoS 2 messages that a session may leave unreleased, and their payloads together: a backend must keep them (rule 8)."""
+"""QoS 2 messages that a session may leave unreleased, and their payloads: a backend must keep them (rule 8)."""
+
+LEVELS = 128
+"""Levels that a topic or filter may have: a backend may take each apart for every message it routes (rule 8)."""
 
 LAST_PACKET_ID = 0xFFFF
 
@@ -193,8 +196,13 @@ class Monitor:
     def _decide_publish(self, topic: str) -> Decision:
         if len(self._may_publish) >= DECISIONS_KEPT:
             self._may_publish.clear()
-        decision = self._may_publish[topic] = decide(self._rights, Action.PUBLISH, topic)
+        decision = self._may_publish[topic] = self._decide(Action.PUBLISH, topic)
         return decision
+
+    def _decide(self, action: Action, topic: str) -> Decision:
+        if topic.count("/") >= LEVELS:
+            return Decision(allowed=False, reason=Reason.INVALID_TOPIC, rule=None)
+        return decide(self._rights, action, topic)
 
     def _check_reuse(self, packet_id: int, topic: str) -> None:
         if self._unreleased.get(packet_id, topic) != topic:
@@ -254,7 +262,7 @@ class Monitor:
 
     def _judge_subscribe(self, topic_filter: str, qos: int) -> int | None:
         """None when the filter goes to the backend, else its return code (rule 5)."""
-        decision = decide(self._rights, Action.SUBSCRIBE, topic_filter)
+        decision = self._decide(Action.SUBSCRIBE, topic_filter)
         if decision.passes and topic_filter not in self.filters and len(self.filters) >= self._subscription_limit():
             decision = Decision(allowed=False, reason=Reason.TOO_MANY_SUBSCRIPTIONS, rule=None)
         if not decision.allowed:
@@ -271,11 +279,14 @@ class Monitor:
         return self._max_subscriptions if limit is None else min(limit, self._max_subscriptions)
 
     def _unsubscribe(self, packet: Unsubscribe) -> None:
-        for topic_filter in packet.filters:
-            self.filters.pop(topic_filter, None)
-            self._narrowed.discard(topic_filter)
+        """Hand on only what is held: of the rest a packet can name 80,000, and each would be work for the backend."""
+        held = tuple(f for f in packet.filters if self.filters.pop(f, None) is not None)
+        self._narrowed.difference_update(held)
         self._may_receive.clear()
-        self._ports.to_backend(packet)
+        if held:
+            self._ports.to_backend(Unsubscribe(packet.packet_id, held))
+        else:
+            self._ports.to_device(Unsuback(packet.packet_id))  # [MQTT-3.10.4-5]
 
     def _forward(self, packet: Packet) -> None:
         self._ports.to_backend(packet)

@@ -76,13 +76,13 @@ class Stage:
         assert callable(matches)
         return self.broker.wait_for(lambda event: event in self.broker.events[seen:] and bool(matches(event)))
 
-    def told(
-        self, kind: Kind, reason: Reason, device: str, topic: str | None = None, rule: str | None = None
-    ) -> Event:
+    def told(self, kind: Kind, reason: Reason, device: str, topic: str | None = None, rule: str | None = None) -> Event:
         """The event that the operator gets: its kind, reason, device, topic, and the filter of the rule behind it."""
         event = self.broker.wait_for(
-            lambda event: (event.kind, event.reason, event.device) == (kind, reason, device)
-            and (topic is None or event.topic == topic)
+            lambda event: (
+                (event.kind, event.reason, event.device) == (kind, reason, device)
+                and (topic is None or event.topic == topic)
+            )
         )
         if rule is not None:
             assert event.rule is not None
@@ -109,3 +109,20 @@ def assert_only(victim: RawClient, *messages: tuple[str, bytes]) -> None:
     got = [victim.expect(Publish) for _ in messages]
     assert [(message.topic, message.payload) for message in got] == list(messages)
     assert victim.messages() == []
+
+
+def raw_publish(topic: str | bytes, payload: bytes = b"") -> bytes:
+    """A QoS 0 PUBLISH with any topic, which ``encode`` would refuse to make (short ones only)."""
+    body = _field(topic) + payload
+    return bytes((0x30, len(body))) + body
+
+
+def raw_subscribe(topic_filter: str | bytes) -> bytes:
+    """A SUBSCRIBE with any filter (short ones only)."""
+    body = b"\x00\x01" + _field(topic_filter) + b"\x00"
+    return bytes((0x82, len(body))) + body
+
+
+def _field(text: str | bytes) -> bytes:
+    data = text.encode() if isinstance(text, str) else text
+    return len(data).to_bytes(2, "big") + data
