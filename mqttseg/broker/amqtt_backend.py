@@ -96,9 +96,9 @@ class AmqttBackend:
 
     def sessions_of(self, device_id: str) -> Collection[str]:
         """Sessions that amqtt keeps for the device."""
-        keys = self._keys.get(device_id, set())
-        keys.intersection_update(self._broker.sessions.keys() | self._open.keys())  # amqtt expires some
-        return keys
+        sessions, known = self._broker.sessions, self._keys.get(device_id, set())
+        known -= {key for key in known if key not in sessions and key not in self._open}  # amqtt expires some
+        return known
 
     def is_behind(self) -> bool:
         """Whether more messages wait inside amqtt than is good. (No public name: its broadcast queue is unbounded.)"""

@@ -88,7 +88,9 @@ class Service:
             self._enforce(site)
 
     def _enforce(self, site: Site) -> None:
-        self.site = site
+        known, self.site = self.site, site
+        if site.authorities != known.authorities:
+            self.guard.change_trust(site.authorities)
         self.guard.change_policy(site.compiled)
         self.guard.change_revocations(site.revocations)
         if self._listeners is not None:

@@ -14,7 +14,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from mqttseg.errors import Reason
-from mqttseg.guard.monitor import LEVELS, UNRELEASED
+from mqttseg.guard.monitor import UNRELEASED
+from mqttseg.guard.verdict import LEVELS
 from mqttseg.observe.events import Kind
 from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import Pingreq, Pingresp, Puback, Publish, Suback, Subscribe, Unsuback, Unsubscribe

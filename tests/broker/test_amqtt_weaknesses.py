@@ -320,7 +320,7 @@ class TestBehindTheGuard:
             return decide(rights, action, topic)
 
         first, second = stage.listener("cam-1", "cameras/#"), stage.listener("cam-2", "cameras/#")
-        monkeypatch.setattr(mqttseg.guard.monitor, "decide", fragile)
+        monkeypatch.setattr(mqttseg.guard.monitor, "judge", fragile)
         stage.join("cam-3").publish("cameras/x", b"good", qos=1)
         assert_only(second, ("cameras/x", b"good"))
         first.expect_end()

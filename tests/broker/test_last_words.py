@@ -28,7 +28,7 @@ def close_tls(client: RawClient) -> None:
         client.socket.unwrap()
 
 
-@pytest.mark.parametrize("leave", [close_tls, RawClient.expect_end])
+@pytest.mark.parametrize("leave", [half_close, close_tls, RawClient.expect_end])
 def test_messages_sent_just_before_disconnect_are_delivered(tmp_path: Path, leave: Callable[[RawClient], None]) -> None:
     with Stage(tmp_path) as stage:
         listener = stage.listener("cam-2", "cameras/#")

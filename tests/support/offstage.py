@@ -269,7 +269,7 @@ async def _settle(guard: Guard) -> None:
     quiet = 0
     while quiet < 3:
         await asyncio.sleep(0)
-        waits = any(connection._inflow.next_turn() and not connection.closed for connection in guard.roster)
+        waits = any(connection._inflow._yielded and not connection.closed for connection in guard.roster)
         quiet = 0 if guard._tasks or waits else quiet + 1
 
 
