@@ -36,6 +36,7 @@ class Reason(StrEnum):
     PAYLOAD_TOO_LARGE = "payload-too-large"
     TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
     PROTOCOL_ERROR = "protocol-error"
+    INVALID_CONFIGURATION = "invalid-configuration"
     INTERNAL_ERROR = "internal-error"
 
 

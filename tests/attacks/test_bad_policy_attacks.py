@@ -186,7 +186,7 @@ class TestReload:
         write(broker.site, BAD[name])
         with pytest.raises(ConfigurationError):
             broker.do(broker.plugin.service.reload)
-        watch.wait_for(Kind.POLICY, Reason.INTERNAL_ERROR)
+        watch.wait_for(Kind.POLICY, Reason.INVALID_CONFIGURATION)
         assert broker.do(lambda: broker.guard.compiled) is before
         victim.assert_unharmed()
         assert watch.count(Kind.CUT) == watch.count(Kind.DISCONNECT) == 0
@@ -238,7 +238,7 @@ class TestReload:
             broker.do(broker.plugin.service._load_revocations)
             watch = Watch(broker)
             (broker.site.root / "certs" / "ca.crl").write_bytes(b"")
-            watch.wait_for(Kind.ERROR, Reason.INTERNAL_ERROR)
+            watch.wait_for(Kind.ERROR, Reason.INVALID_CONFIGURATION)
             with RawClient(context, broker.port) as stolen:
                 stolen.expect_end()
             watch.wait_for(Kind.REFUSE, Reason.CERTIFICATE_REVOKED)
