@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check lint types imports bench fuzz clean
+.PHONY: help demo test test-full check lint types imports docs bench fuzz clean
 
 help:            ## show this
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ types: $(STAMP)-dev
 
 imports: $(STAMP)-dev
 	@$(BIN)/lint-imports
+
+docs: $(STAMP)-run   ## the tables of the reference in docs/, from the code
+	@$(BIN)/python -m docs.generate
 
 bench: $(STAMP)-bench   ## the figures of docs/performance.md, as ratios in one run
 	@$(BIN)/python -m benchmarks

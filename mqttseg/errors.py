@@ -36,6 +36,7 @@ class Reason(StrEnum):
     PAYLOAD_TOO_LARGE = "payload-too-large"
     TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
     PROTOCOL_ERROR = "protocol-error"
+    INVALID_CONFIGURATION = "invalid-configuration"
     INTERNAL_ERROR = "internal-error"
 
 
@@ -84,11 +85,16 @@ class ConfigurationError(OperatorError):
 
 
 class PeerError(MqttsegError):
-    """A peer broke a rule; its connection ends and nobody else's does (rule 9)."""
+    """A peer broke a rule; its connection ends and nobody else's does (rule 9).
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    ``device`` is the id that its certificate names, where the chain holds and that much could be read: for the event
+    only, for whoever raises this has refused to believe it.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", *, device: str | None = None) -> None:
         self.reason = reason
         self.detail = detail
+        self.device = device
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis  # noqa: F401  # now, while there is one thread: CPython 3.11 may fail to parse in two at once
 import pytest
 
 

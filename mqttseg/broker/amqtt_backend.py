@@ -42,6 +42,12 @@ UNANSWERED = 100
 END_TIMEOUT = 6.0
 """Seconds given to amqtt to let go of a session: it waits five for acknowledgements that no longer come."""
 
+DRAIN_CHECK = 0.002
+"""Seconds between looks at whether amqtt has routed what an ending connection sent."""
+
+HANG_UP_AGAIN = 0.05
+"""Seconds after which amqtt is told again that a connection is gone."""
+
 
 class AmqttBackend:
     """The guard's backend on a stock ``amqtt.broker.Broker`` with an external listener."""
@@ -91,9 +97,9 @@ class AmqttBackend:
 
     def sessions_of(self, device_id: str) -> Collection[str]:
         """Sessions that amqtt keeps for the device."""
-        keys = self._keys.get(device_id, set())
-        keys.intersection_update(self._broker.sessions.keys() | self._open.keys())  # amqtt expires some
-        return keys
+        sessions, known = self._broker.sessions, self._keys.get(device_id, set())
+        known -= {key for key in known if key not in sessions and key not in self._open}  # amqtt expires some
+        return known
 
     def is_behind(self) -> bool:
         """Whether more messages wait inside amqtt than is good. (No public name: its broadcast queue is unbounded.)"""
@@ -115,6 +121,12 @@ class AmqttBackend:
     async def run(self, reader: GuardedReader, writer: JudgedWriter) -> None:
         """Have amqtt serve one connection; returns when it is over."""
         await self._broker.external_connected(reader, writer, self._listener)
+
+    async def hang_up(self, key: str) -> None:
+        """Tell amqtt that a connection is gone."""
+        handler = self._broker.sessions.get(key, (None, None))[1]
+        if handler is not None:
+            await handler.handle_connection_closed()
 
     def drop_unreleased(self, key: str, packet_id: int) -> None:
         """Make amqtt forget an incoming QoS 2 message. (No public name: it would wait for PUBREL for ever.)"""
@@ -207,14 +219,32 @@ class _AmqttConversation:
 
     async def end(self) -> None:
         if self._task is not None:
+            await self._drain(self._task)
             self._reader.feed(encode(Disconnect()))
             self._reader.feed_eof()
-            done, _ = await asyncio.wait([self._task], timeout=END_TIMEOUT)
-            if not done:
-                self._task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._task
+            await self._wait_for(self._task)
         await self._backend.let_go(self._connect.client_id, self)
+
+    async def _drain(self, task: asyncio.Task[None]) -> None:
+        """Wait until amqtt has routed what the device sent: what it has not when the session ends, it drops."""
+        for _ in range(round(END_TIMEOUT / DRAIN_CHECK)):
+            await asyncio.sleep(DRAIN_CHECK)  # it reads, then puts what it read in its queue in a later turn
+            session = self._backend.session(self._connect.client_id)
+            waiting = session is not None and not session.delivered_message_queue.empty()
+            if task.done() or (self._reader.is_drained and not waiting):
+                return
+
+    async def _wait_for(self, task: asyncio.Task[None]) -> None:
+        """Wait until amqtt is done; an end that came before it listens for one it would miss, so it is told again."""
+        for _ in range(round(END_TIMEOUT / HANG_UP_AGAIN)):
+            await asyncio.wait([task], timeout=HANG_UP_AGAIN)
+            if task.done():
+                return
+            if self._reader.is_drained:
+                await self._backend.hang_up(self._connect.client_id)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 class _BoundedQueue(asyncio.Queue[ApplicationMessage]):

@@ -100,7 +100,9 @@ class SegmentationPlugin(BaseAuthPlugin):
     async def on_broker_post_start(self) -> None:
         """The broker is up: let devices in."""
         try:
-            self.bound.set_result(self.service.start(self.backend, self._endpoints))
+            bound = self.service.start(self.backend, self._endpoints)
+            log.info("mqttseg: listening on %s", " ".join(map(str, bound)))  # all that `amqtt -c` shows of it
+            self.bound.set_result(bound)
         except OperatorError as error:
             log.critical("mqttseg: %s", error)
             self.bound.set_exception(error)
@@ -113,10 +115,13 @@ class SegmentationPlugin(BaseAuthPlugin):
 
 
 def _refuse_unguarded(config: BrokerConfig) -> None:
-    """Fail closed: a listener of amqtt's own would be a way past the guard."""
+    """Fail closed: a listener of amqtt's own would be a way past the guard.
+
+    Any other name is refused, whatever its type says: amqtt gives a ``type: tcp`` the type of its default listener.
+    """
     for name, listener in config.listeners.items():
-        if listener.type != ListenerType.EXTERNAL:
+        if name != LISTENER or listener.type != ListenerType.EXTERNAL:
             raise OperatorError(
-                f"listener {name!r} of the amqtt configuration is of type {listener.type.value!r}, which the guard "
-                "does not cover; make it `type: external`, and list the addresses under `listen` in mqttseg.yaml"
+                f"listener {name!r} of the amqtt configuration is not covered by the guard; have no listener but "
+                f"{LISTENER!r}, make it `type: external`, and list the addresses under `listen` in mqttseg.yaml"
             )

@@ -94,12 +94,14 @@ class Service:
                 site = await asyncio.to_thread(load_site, self.site.config)
             except ConfigurationError as error:
                 detail = f"reload refused, nothing changed: {error}"
-                self._report(Event(Kind.POLICY, Reason.INTERNAL_ERROR, detail=detail))
+                self._report(Event(Kind.POLICY, Reason.INVALID_CONFIGURATION, detail=detail))
                 raise
             self._enforce(site)
 
     def _enforce(self, site: Site) -> None:
-        self.site = site
+        known, self.site = self.site, site
+        if site.authorities != known.authorities:
+            self.guard.change_trust(site.authorities)
         self.guard.change_policy(site.compiled)
         self.guard.change_revocations(site.revocations)
         if self._listeners is not None:
@@ -130,7 +132,7 @@ class Service:
         try:
             revocations = load_crl(self.site.config)
         except ConfigurationError as error:
-            self._report(Event(Kind.ERROR, Reason.INTERNAL_ERROR, detail=f"the list in force stays: {error}"))
+            self._report(Event(Kind.ERROR, Reason.INVALID_CONFIGURATION, detail=f"the list in force stays: {error}"))
         else:
             self.guard.change_revocations(revocations)
 

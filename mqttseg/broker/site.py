@@ -6,9 +6,12 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cryptography import x509
+
 from mqttseg.config import Config
 from mqttseg.errors import ConfigurationError, Problem
 from mqttseg.guard.guard import Standing
+from mqttseg.pki.bundle import load_bundle
 from mqttseg.pki.identity import IdentitySource
 from mqttseg.pki.revocation import Revocations, load_revocations
 from mqttseg.pki.trust import server_context
@@ -25,6 +28,7 @@ class Site:
     compiled: Compiled
     revocations: Revocations
     context: ssl.SSLContext
+    authorities: tuple[x509.Certificate, ...]
 
     @property
     def standing(self) -> Standing:
@@ -48,6 +52,7 @@ def load_site(config: Config) -> Site:
             config.broker_key,
             strict=config.identity is IdentitySource.SAN_URI,  # other authorities are not always so tidy
         ),
+        authorities=load_bundle(config.ca),
     )
 
 

@@ -44,6 +44,11 @@ class GuardedReader(ReaderAdapter):
         self._eof = True
         self._wake()
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether amqtt took all that was fed."""
+        return not self._buffer
+
     def _wake(self) -> None:
         if self._more is not None and not self._more.done():
             self._more.set_result(None)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from mqttseg.config import ClientIds
 from mqttseg.errors import MqttsegError, Reason
+from mqttseg.guard.verdict import judge
 from mqttseg.policy.compiled import Rights
-from mqttseg.policy.decide import Decision, decide
+from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action, Mode
 from mqttseg.wire.packets import LEVEL, Connect, Will
 
@@ -88,7 +89,7 @@ def _is_suffixed(client_id: str, device_id: str) -> bool:
 
 
 def _judge_will(will: Will, rights: Rights) -> None:
-    decision = decide(rights, Action.PUBLISH, will.topic)
+    decision = judge(rights, Action.PUBLISH, will.topic)
     if not decision.passes:
         raise Refusal(NOT_AUTHORIZED, Reason.WILL_NOT_GRANTED, f"will on {will.topic!r}: {decision.reason}", decision)
     limit = rights.limits.payload

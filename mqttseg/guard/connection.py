@@ -1,7 +1,7 @@
 """One device's connection: TLS is up, who is it, may it connect, and what passes in either direction.
 
 An asyncio Protocol: no task and no await per packet. Decides nothing itself: identity is pki's, rights are
-policy's. Refuses to know how the backend works and which other connections exist (that is guard.py).
+policy's. Refuses to know how the backend works and which other connections exist (that is the keeper's).
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from mqttseg.errors import InternalError, PeerError, ProtocolError, Reason
 from mqttseg.guard.admission import Admission, Refusal, admit
 from mqttseg.guard.backend import Conversation, Peer
 from mqttseg.guard.inflow import Inflow
 from mqttseg.guard.keepalive import Watchdog
+from mqttseg.guard.keeper import Keeper
 from mqttseg.guard.limits import TokenBucket
 from mqttseg.guard.monitor import Denied, Monitor
 from mqttseg.guard.outflow import Outflow, SlowReader
@@ -25,9 +26,6 @@ from mqttseg.pki.identity import Identity
 from mqttseg.policy.compiled import Rights
 from mqttseg.wire.decode import Decoder
 from mqttseg.wire.packets import Connack, Connect, Disconnect, Packet, Publish, Subscribe, Unsubscribe, Will
-
-if TYPE_CHECKING:
-    from mqttseg.guard.guard import Guard
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ _RATE = "rate"
 class Connection(asyncio.Protocol):
     """A connection that TLS let in. It is a device's once ``identity`` is set, admitted once ``monitor`` is."""
 
-    def __init__(self, guard: Guard, address: str, port: int) -> None:
+    def __init__(self, guard: Keeper[Connection], address: str, port: int) -> None:
         self._guard = guard
         self._loop = guard.loop
         self.address = address
@@ -57,7 +55,7 @@ class Connection(asyncio.Protocol):
         self.to_backend: Callable[[Packet], None] = _drop
         self._bucket: TokenBucket | None = None
         decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
-        self._inflow = Inflow(self._loop, decoder, self._handle, self._pause_reading)
+        self._inflow = Inflow(decoder, self._handle, pause=self._pause_reading, yield_turn=self._yield_turn)
 
     # asyncio.Protocol
 
@@ -87,15 +85,21 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The device caught up."""
         self._outflow.choked = False
+        self._report_dropped()
+        if self.conversation is not None:
+            self.conversation.writable(True)
+
+    def _report_dropped(self) -> None:
         if self._outflow.dropped:
             detail = "slow reader: QoS 0 messages to it were dropped"
             self.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, count=self._outflow.dropped, detail=detail))
             self._outflow.dropped = 0
-        if self.conversation is not None:
-            self.conversation.writable(True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone, by whoever's hand."""
+        """The connection is gone, by whoever's hand. What it sent before counts, a DISCONNECT too (rule 10)."""
+        if self.monitor is not None and not self.closed:
+            self._guarded(self._inflow.finish)
+        self._report_dropped()
         self._shut()
         self._watchdog.cancel()
         if self.monitor is not None:
@@ -113,13 +117,18 @@ class Connection(asyncio.Protocol):
         except Denied as denied:
             self.cut(denied.decision.reason, "the segment disconnects for what is denied")
         except PeerError as error:
-            end = self.refuse if self.monitor is None else self.cut
-            end(error.reason, error.detail)
+            if self.monitor is None:
+                self.refuse(error.reason, error.detail, error.device)
+            else:
+                self.cut(error.reason, error.detail)
+        except SlowReader:
+            self._cut_slow_reader()
         except Exception:
             log.exception("a packet could not be judged; its connection ends")
             self.cut(Reason.INTERNAL_ERROR, "see the log")
-        if self._inflow.next_turn() and not self.closed:
-            self._loop.call_soon(self._guarded, self._inflow.take_turn)
+
+    def _yield_turn(self) -> None:
+        self._loop.call_soon(self._guarded, self._inflow.take_turn)
 
     def _handle(self, packet: Packet) -> None:
         monitor = self.monitor
@@ -214,13 +223,13 @@ class Connection(asyncio.Protocol):
         """Whether one more retained message fits."""
         return self._guard.may_retain(topic)
 
-    def publisher_may(self, topic: str) -> bool:
-        """Whether the publisher of a retained message still has the right."""
-        return self._guard.publisher_may(topic)
+    def mute_publisher(self, topic: str) -> str | None:
+        """The publisher of a retained message, if it has lost the right."""
+        return self._guard.mute_publisher(topic)
 
     def report(self, event: Event) -> None:
         """Report what happened to this device."""
-        device = None if self.identity is None else self.identity.device_id
+        device = event.device if self.identity is None else self.identity.device_id
         placement = None if device is None else self._guard.compiled.placement(device)
         self._guard.report(
             replace(
@@ -241,7 +250,7 @@ class Connection(asyncio.Protocol):
         try:
             self.monitor.from_backend(packet)
         except SlowReader:
-            self.cut(Reason.RATE_LIMIT, "slow reader: more than twice limits.write_buffer is waiting for it")
+            self._cut_slow_reader()
         except Exception:
             log.exception("a packet of the backend could not be judged; the connection ends")
             self.cut(Reason.INTERNAL_ERROR, "see the log")
@@ -273,10 +282,10 @@ class Connection(asyncio.Protocol):
 
     # Ends
 
-    def refuse(self, reason: Reason, detail: str) -> None:
-        """End a connection that was never admitted."""
+    def refuse(self, reason: Reason, detail: str, device: str | None = None) -> None:
+        """End a connection that was never admitted; ``device`` is whose it says it is."""
         if not self.closed:
-            self.report(Event(Kind.REFUSE, reason, action="connect", detail=detail))
+            self.report(Event(Kind.REFUSE, reason, device=device, action="connect", detail=detail))
             self.why = reason
             self._shut()
             self._transport.abort()
@@ -289,12 +298,15 @@ class Connection(asyncio.Protocol):
             self._shut()
             self._transport.abort()
 
+    def _cut_slow_reader(self) -> None:
+        self.cut(Reason.RATE_LIMIT, "slow reader: more than twice limits.write_buffer is waiting for it")
+
     def _shut(self) -> None:
         self.closed = self._inflow.closed = True
 
     def _fell_silent(self) -> None:
         """Nothing came in time: CONNECT (rule 8), or anything within one and a half keep-alives [MQTT-3.1.2-24]."""
-        if self._inflow.is_held:  # it is us who do not read
+        if self._inflow.waits:  # it is us who do not read
             self._watchdog.heard()
         elif self.monitor is None:
             self.refuse(Reason.PROTOCOL_ERROR, "no CONNECT within limits.connect_timeout")

@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mqttseg.config import BrokerLimits, ClientIds
 from mqttseg.errors import PeerError, Reason
@@ -19,11 +22,13 @@ from mqttseg.guard.backend import Backend
 from mqttseg.guard.connection import Connection
 from mqttseg.guard.limits import TokenBucket
 from mqttseg.guard.roster import Roster
+from mqttseg.guard.verdict import judge
 from mqttseg.observe.events import Event, Kind, Outlet
+from mqttseg.pki.bundle import is_issued_by
 from mqttseg.pki.identity import Identity, IdentitySource, check_current, identify
 from mqttseg.pki.revocation import Revocations
 from mqttseg.policy.compiled import Compiled, Rights
-from mqttseg.policy.decide import Decision, decide
+from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action, Mode
 from mqttseg.wire.packets import Will
 
@@ -33,6 +38,9 @@ _NO_LAST_WORD = frozenset({Reason.CERTIFICATE_REVOKED, Reason.CERTIFICATE_EXPIRE
 """A device that was put out for one of these does not have its will published (rule 3)."""
 
 _KEEP_ALIVE_GRACE = 1.5  # [MQTT-3.1.2-24]
+
+_STORED_WITHIN = 10.0
+"""Seconds after which a retained message that the backend has not stored is not going to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,8 @@ class Guard:
         self._revocations = standing.revocations
         self.backend = backend
         self.report = report
-        self.roster = Roster()
+        self.roster: Roster[Connection] = Roster()
+        self._retaining: dict[str, float] = {}
         self._buckets: dict[str, tuple[float, float, TokenBucket]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -77,9 +86,9 @@ class Guard:
         Raises:
             PeerError: nobody of ours.
         """
-        der = None if tls is None else tls.getpeercert(binary_form=True)
-        if not der:
-            raise PeerError(Reason.CERTIFICATE_MISSING, "no certificate on this connection")
+        return self._identify(None if tls is None else tls.getpeercert(binary_form=True))
+
+    def _identify(self, der: bytes | None) -> Identity:
         return identify(
             der,
             source=self._identity_source,
@@ -138,16 +147,25 @@ class Guard:
         return known[2]
 
     def may_retain(self, topic: str) -> bool:
-        """Whether one more retained message fits (rule 8)."""
-        retained = self.backend.retained_origins()
-        return topic in retained or len(retained) < self.limits.retained
+        """Whether one more retained message fits (rule 8). Until the backend has stored it, it counts here."""
+        retained, now = self.backend.retained_origins(), self.loop.time()
+        if topic in retained or topic in self._retaining:
+            return True
+        if len(retained) + len(self._retaining) >= self.limits.retained:
+            waiting = self._retaining.items()
+            self._retaining = {t: at for t, at in waiting if t not in retained and now - at < _STORED_WITHIN}
+        if len(retained) + len(self._retaining) >= self.limits.retained:
+            return False
+        self._retaining[topic] = now
+        return True
 
-    def publisher_may(self, topic: str) -> bool:
-        """Whether the publisher of the topic's retained message still may publish there (rule 7)."""
+    def mute_publisher(self, topic: str) -> str | None:
+        """The publisher of the topic's retained message, if it may not publish there any more (rule 7)."""
         origin = self.backend.retained_origins().get(topic)
         if origin is None:  # the broker's own, or not a retained message at all
-            return True
-        return decide(self.compiled.rights(origin.partition("/")[0]), Action.PUBLISH, topic).passes
+            return None
+        publisher = origin.partition("/")[0]
+        return None if judge(self.compiled.rights(publisher), Action.PUBLISH, topic).passes else publisher
 
     def connection_lost(self, connection: Connection) -> None:
         """Forget the connection; its will fires if it should; the backend lets go of its session."""
@@ -168,8 +186,8 @@ class Guard:
         will, connection.will = connection.will, None
         if will is None or connection.why in _NO_LAST_WORD or self._closing or connection.key is None:
             return
-        decision = decide(connection.rights, Action.PUBLISH, will.topic)
-        refused = self._will_refusal(will, decision)
+        decision = judge(connection.rights, Action.PUBLISH, will.topic)
+        refused = self._will_refusal(will, decision, _device_of(connection))
         kind = Kind.WILL if refused is None else Kind.DENY
         rule = None if decision.rule is None else f"{decision.rule.filter} ({decision.rule.source})"
         reason = refused or Reason.OK
@@ -177,9 +195,12 @@ class Guard:
         if refused is None:
             self.backend.publish(will, connection.key)
 
-    def _will_refusal(self, will: Will, decision: Decision) -> Reason | None:
+    def _will_refusal(self, will: Will, decision: Decision, device_id: str) -> Reason | None:
         if not decision.passes:
             return Reason.WILL_NOT_GRANTED
+        limit = self.compiled.rights(device_id).limits.payload
+        if limit is not None and len(will.payload) > limit:
+            return Reason.PAYLOAD_TOO_LARGE
         if will.retain and will.payload and not self.may_retain(will.topic):
             return Reason.RATE_LIMIT
         return None
@@ -201,13 +222,32 @@ class Guard:
 
     def change_policy(self, compiled: Compiled) -> None:
         """Put a policy in force: rights change at once, what is no longer allowed is withdrawn, who is out is cut."""
+        moved = compiled.policy.trust_domain != self.compiled.policy.trust_domain
         self.compiled = compiled
+        if moved:
+            self._recheck_names()
         for connection in self.roster:
             rights = connection.rights
             if rights.placement is None and rights.site.policy.mode is not Mode.OBSERVE:
                 connection.cut(Reason.NO_SEGMENT, "the policy has no place for this device any more")
             else:
                 connection.change_rights(rights)
+
+    def change_trust(self, authorities: Iterable[x509.Certificate]) -> None:
+        """The trust bundle changed: cut whose certificate no authority in it has issued. Others may connect again."""
+        trusted = tuple(authorities)
+        for connection in self.roster:
+            if connection.identity is not None and not is_issued_by(connection.identity.certificate, trusted):
+                connection.cut(Reason.CERTIFICATE_UNTRUSTED, "its authority is no longer in the trust bundle")
+
+    def _recheck_names(self) -> None:
+        """The trust domain changed: certificates that name the old one are nobody's now."""
+        for connection in self.roster:
+            if connection.identity is not None:
+                try:
+                    self._identify(connection.identity.certificate.public_bytes(Encoding.DER))
+                except PeerError as error:
+                    connection.cut(error.reason, error.detail)
 
     def change_revocations(self, revocations: Revocations) -> None:
         """Put revocations in force: a device whose certificate is revoked is cut, its will unsent."""

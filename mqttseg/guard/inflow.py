@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 from mqttseg.errors import PeerError, Reason
@@ -12,70 +11,101 @@ from mqttseg.wire.packets import Packet
 PACKETS_PER_TURN = 256
 """After so many packets of one device the others get their turn of the event loop (rule 8)."""
 
+HELD_HIGH = 256 << 10
+"""Bytes that wait here before reading is paused, when only the device's next turn is waited for."""
+
 HELD_BYTES = 4 << 20
 """A transport that goes on delivering this much after it was told to pause is broken."""
 
-_TURN = "turn"
-
 
 class Inflow:
-    """Feeds packets to ``handle`` in order. While anyone holds, packets wait where they are and reading is paused."""
+    """Feeds packets to ``handle`` in order. While anyone holds, packets wait where they are and reading is paused.
 
-    __slots__ = ("_decoder", "_handle", "_held", "_held_size", "_holds", "_loop", "_pause", "_stalled", "closed")
+    ``pause`` is told when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon.
+    """
+
+    __slots__ = (
+        "_decoder",
+        "_handle",
+        "_held",
+        "_held_size",
+        "_holds",
+        "_pause",
+        "_paused",
+        "_stalled",
+        "_yield_turn",
+        "_yielded",
+        "closed",
+    )
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
         decoder: Decoder,
         handle: Callable[[Packet], None],
+        *,
         pause: Callable[[bool], None],
+        yield_turn: Callable[[], None],
     ) -> None:
-        self._loop = loop
         self._decoder = decoder
         self._handle = handle
         self._pause = pause
+        self._yield_turn = yield_turn
         self._holds: set[str] = set()
+        self._yielded = False
+        self._paused = False
         self._stalled: Iterator[Packet] | None = None
         self._held: list[bytes] = []
         self._held_size = 0
         self.closed = False
 
     @property
-    def is_held(self) -> bool:
-        """Whether anyone holds packets back: then silence is not the device's."""
-        return bool(self._holds)
+    def waits(self) -> bool:
+        """Whether packets are held back: then silence is not the device's."""
+        return self._yielded or bool(self._holds)
 
     def feed(self, data: bytes) -> None:
         """Take what was read. Raises what ``handle`` and the decoder raise."""
-        if self._stalled is None and not self._holds:
+        if not self._yielded and not self._holds:
             self._work(self._decoder.feed(data))
             return
         self._held.append(data)
         self._held_size += len(data)
         if self._held_size > HELD_BYTES:
             raise PeerError(Reason.INTERNAL_ERROR, "the transport does not pause")
+        self._adjust()
 
     def hold(self, who: str) -> None:
         """Hand out no more packets until ``release`` of the same name."""
-        if not self._holds:
-            self._pause(True)
         self._holds.add(who)
+        self._adjust()
 
     def release(self, who: str) -> None:
         """Undo ``hold``; what waited is handled now. Raises what ``handle`` and the decoder raise."""
         self._holds.discard(who)
-        if self.closed or self._holds:
-            return
-        if self._stalled is not None:
+        self._go_on()
+
+    def take_turn(self) -> None:
+        """It is this device's turn again. Raises what ``handle`` and the decoder raise."""
+        self._yielded = False
+        self._go_on()
+
+    def finish(self) -> None:
+        """Nothing more will come: hand out what came, whoever holds. Raises what ``handle`` and the decoder raise."""
+        while (self._stalled is not None or self._held) and not self.closed:
+            self._holds.clear()
+            self._yielded = False
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._stalled is not None and not self.closed and not self.waits:
             packets, self._stalled = self._stalled, None
             self._work(packets)
-        while self._held and not self._holds and not self.closed:
+        while self._held and not self.closed and not self.waits:
             data = b"".join(self._held)
             self._held.clear()
             self._held_size = 0
             self._work(self._decoder.feed(data))
-        if not self._holds and not self.closed:
-            self._pause(False)
+        self._adjust()
 
     def _work(self, packets: Iterator[Packet]) -> None:
         left = PACKETS_PER_TURN
@@ -85,15 +115,15 @@ class Inflow:
                 return
             left -= 1
             if not left:
-                self.hold(_TURN)
-            if self._holds:
+                self._yielded = True
+                self._yield_turn()
+            if self._yielded or self._holds:
                 self._stalled = packets
                 return
 
-    def next_turn(self) -> bool:
-        """Whether packets wait only for the next turn of the event loop."""
-        return _TURN in self._holds
-
-    def take_turn(self) -> None:
-        """It is this device's turn again."""
-        self.release(_TURN)
+    def _adjust(self) -> None:
+        """Pause reading only when it must be: a transport may lose what it holds when the peer is gone."""
+        wanted = bool(self._holds) or self._held_size > HELD_HIGH
+        if wanted is not self._paused and not self.closed:
+            self._paused = wanted
+            self._pause(wanted)

@@ -27,6 +27,7 @@ ACCEPTS_PER_TURN = 64
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds given to a peer to answer close_notify."""
 
+_NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -49,6 +50,9 @@ class Listeners:
             found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             sockets = [_bind(family, sockaddr) for family, _, _, _, sockaddr in found]
         except OSError as error:
+            if endpoint.host == "::" and error.errno in _NO_SUCH_FAMILY:
+                log.warning("not listening on %s: this machine has no IPv6", endpoint)
+                return []
             raise OperatorError(f"cannot listen on {endpoint}: {error.strerror or error}; choose another one") from None
         for listening in sockets:
             self._sockets.append(listening)
@@ -89,6 +93,8 @@ class Listeners:
         oldest.cancel()
         with contextlib.suppress(OSError):
             accepted.shutdown(socket.SHUT_RDWR)
+        detail = "too many handshakes under way: the oldest was given up"
+        self._guard.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, action="connect", detail=detail))
         return True
 
     async def _shake_hands(self, accepted: socket.socket, host: str, port: int) -> None:
@@ -102,7 +108,7 @@ class Listeners:
                 ssl_handshake_timeout=self._guard.limits.handshake_timeout,
                 ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends this connection and no other (rule 9)
             accepted.close()
             reason, detail = _reason(error)
             self._guard.report(Event(Kind.REFUSE, reason, address=f"{host}:{port}", action="connect", detail=detail))

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
 from mqttseg.guard.backend import Resumed
+from mqttseg.guard.verdict import judge
 from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Rights
-from mqttseg.policy.decide import Decision, decide
+from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action, OnDenied
 from mqttseg.policy.topics import matches
 from mqttseg.wire.packets import (
@@ -40,7 +41,7 @@ DECISIONS_KEPT = 1024
 
 UNRELEASED = 1000
 UNRELEASED_BYTES = 16 << 20
-"""QoS 2 messages that a session may leave unreleased, and their payloads together: a backend must keep them (rule 8)."""
+"""QoS 2 messages that a session may leave unreleased, and their payloads: a backend must keep them (rule 8)."""
 
 LAST_PACKET_ID = 0xFFFF
 
@@ -68,8 +69,8 @@ class Ports(Protocol):
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits, or the topic has one already."""
 
-    def publisher_may(self, topic: str) -> bool:
-        """Whether the publisher of the topic's retained message still may publish there (rule 7)."""
+    def mute_publisher(self, topic: str) -> str | None:
+        """The publisher of the topic's retained message, if it may not publish there any more (rule 7)."""
 
     def report(self, event: Event) -> None:
         """Tell what happened; device, segment and address are filled in."""
@@ -148,7 +149,7 @@ class Monitor:
         self._may_receive.clear()
         self._narrowed.clear()
         for topic_filter in list(self.filters):
-            decision = decide(self._rights, Action.SUBSCRIBE, topic_filter)
+            decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
             if decision.narrowed:
                 self._narrowed.add(topic_filter)
             if not decision.passes:
@@ -210,7 +211,7 @@ class Monitor:
     def _decide_publish(self, topic: str) -> Decision:
         if len(self._may_publish) >= DECISIONS_KEPT:
             self._may_publish.clear()
-        decision = self._may_publish[topic] = decide(self._rights, Action.PUBLISH, topic)
+        decision = self._may_publish[topic] = judge(self._rights, Action.PUBLISH, topic)
         return decision
 
     def _check_reuse(self, packet_id: int, topic: str) -> None:
@@ -270,7 +271,7 @@ class Monitor:
 
     def _judge_subscribe(self, topic_filter: str, qos: int) -> int | None:
         """None when the filter goes to the backend, else its return code (rule 5)."""
-        decision = decide(self._rights, Action.SUBSCRIBE, topic_filter)
+        decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
         if decision.passes and topic_filter not in self.filters and len(self.filters) >= self._subscription_limit():
             decision = Decision(allowed=False, reason=Reason.TOO_MANY_SUBSCRIPTIONS, rule=None)
         if not decision.allowed:
@@ -287,11 +288,14 @@ class Monitor:
         return self._max_subscriptions if limit is None else min(limit, self._max_subscriptions)
 
     def _unsubscribe(self, packet: Unsubscribe) -> None:
-        for topic_filter in packet.filters:
-            self.filters.pop(topic_filter, None)
-            self._narrowed.discard(topic_filter)
+        """Hand on only what is held: of the rest a packet can name 80,000, and each would be work for the backend."""
+        held = tuple(f for f in packet.filters if self.filters.pop(f, None) is not None)
+        self._narrowed.difference_update(held)
         self._may_receive.clear()
-        self._ports.to_backend(packet)
+        if held:
+            self._ports.to_backend(Unsubscribe(packet.packet_id, held))
+        else:
+            self._ports.to_device(Unsuback(packet.packet_id))  # [MQTT-3.10.4-5]
 
     def _forward(self, packet: Packet) -> None:
         self._ports.to_backend(packet)
@@ -322,8 +326,9 @@ class Monitor:
     def _deliver(self, packet: Publish) -> None:
         topic = packet.topic
         decision = self._may_receive.get(topic) or self._decide_receive(topic)
-        if packet.retain and decision.passes and not self._ports.publisher_may(topic):
-            decision = Decision(allowed=False, reason=Reason.NOT_GRANTED, rule=None)
+        if packet.retain and decision.passes and (publisher := self._ports.mute_publisher(topic)) is not None:
+            self._withhold(packet, publisher)
+            return
         if decision.allowed:
             self._ports.to_device(packet)
             return
@@ -336,11 +341,18 @@ class Monitor:
         else:
             self._answer_backend(packet)
 
+    def _withhold(self, packet: Publish, publisher: str) -> None:
+        """A retained message does not outlive its publisher's right (rule 7)."""
+        detail = f"retained by {publisher}, which may not publish there any more"
+        event = Event(Kind.DENY, Reason.NOT_GRANTED, action=Action.RECEIVE, topic=packet.topic, detail=detail)
+        self._ports.report(event)
+        self._answer_backend(packet)
+
     def _decide_receive(self, topic: str) -> Decision:
         if len(self._may_receive) >= DECISIONS_KEPT:
             self._may_receive.clear()
         if any(matches(topic_filter, topic) for topic_filter in self.filters):
-            decision = decide(self._rights, Action.RECEIVE, topic)
+            decision = judge(self._rights, Action.RECEIVE, topic)
         else:
             decision = Decision(allowed=False, reason=Reason.NOT_SUBSCRIBED, rule=None)
         self._may_receive[topic] = decision

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from mqttseg.guard.connection import Connection
+ConnectionT = TypeVar("ConnectionT", bound=Hashable)
 
 SESSION_END_TIMEOUT = 10.0
 """Seconds that a newcomer waits for the backend to let go of the session it takes over."""
 
 
-class Roster:
+class Roster(Generic[ConnectionT]):
     """Connections whose device is known, and who has which session. Decides nothing but who comes first."""
 
     def __init__(self) -> None:
-        self._by_device: dict[str, dict[Connection, None]] = {}
-        self._by_key: dict[str, Connection] = {}
+        self._by_device: dict[str, dict[ConnectionT, None]] = {}
+        self._by_key: dict[str, ConnectionT] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[ConnectionT]:
         """Every connection, safe against changes meanwhile."""
         return iter([c for connections in self._by_device.values() for c in connections])
 
@@ -29,15 +28,15 @@ class Roster:
         """Sessions that are connected."""
         return len(self._by_key)
 
-    def of(self, device_id: str) -> list[Connection]:
+    def of(self, device_id: str) -> list[ConnectionT]:
         """The device's connections, oldest first."""
         return list(self._by_device.get(device_id, ()))
 
-    def add(self, device_id: str, connection: Connection) -> None:
+    def add(self, device_id: str, connection: ConnectionT) -> None:
         """A connection proved to be this device's."""
         self._by_device.setdefault(device_id, {})[connection] = None
 
-    def remove(self, device_id: str, connection: Connection) -> None:
+    def remove(self, device_id: str, connection: ConnectionT) -> None:
         """The connection is gone."""
         connections = self._by_device.get(device_id)
         if connections is not None:
@@ -45,20 +44,20 @@ class Roster:
             if not connections:
                 del self._by_device[device_id]
 
-    def holder(self, key: str) -> Connection | None:
+    def holder(self, key: str) -> ConnectionT | None:
         """The connection that has the session."""
         return self._by_key.get(key)
 
-    def claim(self, key: str, connection: Connection) -> None:
+    def claim(self, key: str, connection: ConnectionT) -> None:
         """The session is this connection's from now on."""
         self._by_key[key] = connection
 
-    def yield_claim(self, key: str, connection: Connection) -> None:
+    def yield_claim(self, key: str, connection: ConnectionT) -> None:
         """The connection no longer wants the session."""
         if self._by_key.get(key) is connection:
             del self._by_key[key]
 
-    def leave(self, key: str, connection: Connection, ending: asyncio.Task[None]) -> None:
+    def leave(self, key: str, connection: ConnectionT, ending: asyncio.Task[None]) -> None:
         """The connection gives up the session, which is free once ``ending`` is done."""
         self.yield_claim(key, connection)
         self._ending[key] = ending

@@ -29,7 +29,8 @@ class Kind(StrEnum):
 class Event:
     """What happened, to whom, and why. Texts are as the peer sent them: an outlet must escape them.
 
-    ``rule`` is ``FILTER (file:line:column)`` of the policy line that decided, where one did.
+    ``rule`` is ``FILTER (file:line:column)`` of the policy line that decided, where one did. ``repeated``: this tells
+    of ``count`` more events like one that was told before.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Event:
     rule: str | None = None
     observed: bool = False
     count: int = 1
+    repeated: bool = False
     detail: str = ""
 
 

@@ -48,7 +48,7 @@ class Fold:
 
     def flush(self) -> None:
         """Tell the counts that are still owed."""
-        owed = [replace(event, count=count) for event, count in self._counts.values() if count]
+        owed = [replace(event, count=count, repeated=True) for event, count in self._counts.values() if count]
         self._counts.clear()
         self._told.clear()
         for event in owed:

@@ -46,7 +46,9 @@ def as_text(event: Event) -> str:
         parts.append(f"by {event.rule}")
     if event.observed:
         parts.append("(observed: let through)")
-    if event.count > 1:
+    if event.repeated:
+        parts.append(f"{event.count} more since it was told")
+    elif event.count > 1:
         parts.append(f"x{event.count}")
     if event.detail:
         parts.append(f"- {ascii(event.detail)[1:-1]}")

@@ -7,9 +7,11 @@ certificates are for.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from mqttseg.errors import ConfigurationError, Problem, Source
 
@@ -50,6 +52,19 @@ def load_bundle(path: Path) -> tuple[x509.Certificate, ...]:
     if strangers:
         raise complaint(path, f"holds {strangers[0].subject.rfc4514_string()}, which is no authority", remedy)
     return authorities
+
+
+def is_issued_by(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> bool:
+    """Whether one of the authorities signed the certificate."""
+    return any(_issued(authority, certificate) for authority in authorities)
+
+
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -102,7 +102,10 @@ def identify(
         identity = _identity(leaf, _device_id(leaf, source, trust_domain), der)
     except _UNPARSABLE as error:
         raise PeerError(Reason.IDENTITY_INVALID, "the certificate cannot be parsed") from error
-    check_current(identity, now=now, revoked=revoked)
+    try:
+        check_current(identity, now=now, revoked=revoked)
+    except PeerError as error:
+        raise PeerError(error.reason, error.detail, device=identity.device_id) from None
     return identity
 
 

@@ -1,11 +1,10 @@
-"""Every command's help opens with an example, and every example and option that we write about exists."""
+"""Every command's help opens with an example, and every example and option in it exists. (Of docs/: tests/docs/.)"""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from typer.main import get_command
 from mqttseg.cli.app import app
 from tests.cli.conftest import Command
 
-ROOT = Path(__file__).parents[2]
 TREE: Any = get_command(app)
 
 
@@ -32,17 +30,6 @@ def examples(text: str) -> Iterator[str]:
     """The mqttseg commands of the lines that begin with a prompt."""
     for line in re.findall(r"^\s*\$ (.*)", text, re.MULTILINE):
         yield from (part.strip() for part in line.split("&&") if part.strip().startswith("mqttseg"))
-
-
-def documented() -> Iterator[tuple[str, str]]:
-    """The mqttseg commands in code blocks of the README and docs, with their file."""
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))):
-        text = path.read_text() if path.exists() else ""
-        for block in re.findall(r"^```(?:sh|console|bash|shell)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            for line in block.splitlines():
-                for command in map(str.strip, re.split(r"&&|&|#", line.removeprefix("$ "))):
-                    if command.startswith("mqttseg ") and not re.search(r"[\[|<]", command):
-                        yield path.name, command
 
 
 def parse(line: str) -> None:
@@ -85,11 +72,6 @@ def test_every_option_is_documented_and_every_mentioned_one_exists(path: tuple[s
     assert all(parameter.help for parameter in command.params)
     known = {option for item in COMMANDS.values() for parameter in item.params for option in parameter.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", command.help)) <= known | {"--help"}
-
-
-@pytest.mark.parametrize(("file", "line"), list(documented()))
-def test_documented_commands_parse(file: str, line: str) -> None:
-    parse(line)
 
 
 def test_the_helper_notices_what_does_not_exist() -> None:

@@ -67,7 +67,7 @@ class Wires:
         self.forgotten: list[int] = []
         self.events: list[Event] = []
         self.room_for_retained = True
-        self.publisher_has_right = True
+        self.mute: str | None = None
 
     def to_device(self, packet: Packet) -> None:
         self.device.append(packet)
@@ -81,8 +81,8 @@ class Wires:
     def may_retain(self, topic: str) -> bool:
         return self.room_for_retained
 
-    def publisher_may(self, topic: str) -> bool:
-        return self.publisher_has_right
+    def mute_publisher(self, topic: str) -> str | None:
+        return self.mute
 
     def report(self, event: Event) -> None:
         self.events.append(event)
@@ -314,9 +314,11 @@ class TestDelivery:
 
     def test_retained_message_outlives_its_publishers_right(self, thermo: Judged) -> None:
         thermo.subscribed("hvac/all/#")
-        thermo.wires.publisher_has_right = False
-        thermo.monitor.from_backend(Publish("hvac/all/x", b"", retain=True))
+        thermo.wires.mute = "thermo-2"
+        thermo.monitor.from_backend(Publish("hvac/all/x", b"", retain=True, qos=1, packet_id=3))
         assert thermo.wires.device == []
+        assert thermo.wires.backend == [Puback(3)]
+        assert "thermo-2" in thermo.wires.events[0].detail
         thermo.monitor.from_backend(Publish("hvac/all/x", b""))
         assert len(thermo.wires.device) == 1
 

@@ -18,7 +18,7 @@ def test_first_is_told_at_once_and_the_rest_as_a_count_when_the_window_ends() ->
         fold.tell(denial("a"), 0.0)
     assert [event.count for event in told] == [1]
     fold.tick(WINDOW)
-    assert [event.count for event in told] == [1, 4]
+    assert [(event.count, event.repeated) for event in told] == [(1, False), (4, True)]
 
 
 def test_different_events_are_told_each() -> None:

@@ -111,3 +111,20 @@ def assert_only(victim: RawClient, *messages: tuple[str, bytes]) -> None:
     got = [victim.expect(Publish) for _ in messages]
     assert [(message.topic, message.payload) for message in got] == list(messages)
     assert victim.messages() == []
+
+
+def raw_publish(topic: str | bytes, payload: bytes = b"") -> bytes:
+    """A QoS 0 PUBLISH with any topic, which ``encode`` would refuse to make (short ones only)."""
+    body = _field(topic) + payload
+    return bytes((0x30, len(body))) + body
+
+
+def raw_subscribe(topic_filter: str | bytes) -> bytes:
+    """A SUBSCRIBE with any filter (short ones only)."""
+    body = b"\x00\x01" + _field(topic_filter) + b"\x00"
+    return bytes((0x82, len(body))) + body
+
+
+def _field(text: str | bytes) -> bytes:
+    data = text.encode() if isinstance(text, str) else text
+    return len(data).to_bytes(2, "big") + data

@@ -77,9 +77,10 @@ class Watch:
 
 
 def leave(client: RawClient) -> None:
-    """DISCONNECT, if the connection still stands."""
+    """DISCONNECT, if the connection still stands, and wait until the broker has ended it."""
     with contextlib.suppress(OSError):
         client.send(Disconnect())
+        client.expect_end()
     client.close()
 
 

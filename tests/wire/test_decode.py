@@ -6,14 +6,14 @@ import sys
 import tracemalloc
 
 import pytest
-from decoding import LIMIT, cut, outcome
-from packet_cases import FILTERS, LEGAL, MALFORMED, NO_FILTERS, OTHER_LEVELS, Legal, Malformed, raw
 
 from mqttseg.errors import ProtocolError, Reason
 from mqttseg.wire.decode import Decoder, PacketTooLarge
 from mqttseg.wire.encode import encode, publish_frame
 from mqttseg.wire.packets import Connect, Packet, Pingreq, Publish, Subscribe, Will
 from mqttseg.wire.publish import MAX_TOPIC_FIELD, MAX_TOPICS, PublishReader
+from tests.wire.decoding import LIMIT, cut, outcome
+from tests.wire.packet_cases import FILTERS, LEGAL, MALFORMED, NO_FILTERS, OTHER_LEVELS, Legal, Malformed, raw
 
 SESSION: list[Packet] = [
     Connect("thermo-1", keep_alive=30, will=Will("hvac/thermo-1/gone", b"1")),

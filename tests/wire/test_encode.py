@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from decoding import outcome
-from packet_cases import LEGAL, NO_FILTERS, Legal
 
 from mqttseg.errors import InternalError
 from mqttseg.wire.encode import encode, publish_frame
@@ -20,6 +18,8 @@ from mqttseg.wire.packets import (
     Unsubscribe,
     Will,
 )
+from tests.wire.decoding import outcome
+from tests.wire.packet_cases import LEGAL, NO_FILTERS, Legal
 
 UNWRITABLE: list[tuple[str, Packet]] = [
     ("level 5", Connect("t", level=5)),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from decoding import LIMIT, cut, outcome
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from packet_cases import LEGAL, MALFORMED
 
 from mqttseg.errors import ProtocolError
 from mqttseg.wire.decode import Decoder
@@ -28,6 +26,8 @@ from mqttseg.wire.packets import (
     Unsubscribe,
     Will,
 )
+from tests.wire.decoding import LIMIT, cut, outcome
+from tests.wire.packet_cases import LEGAL, MALFORMED
 
 UNTIMED = settings(deadline=None)
 
