@@ -7,6 +7,8 @@ from pathlib import Path
 
 from amqtt.session import OutgoingApplicationMessage
 
+from mqttseg.broker.hosted_session import HostedSession
+from mqttseg.engine.message import Delivery, Message
 from mqttseg.errors import Reason
 from mqttseg.observe.events import Kind
 from mqttseg.wire.packets import Connack, Connect, Puback, Pubcomp, Publish, Pubrec, Pubrel
@@ -296,8 +298,13 @@ def _wait_for_queue(stage: Stage, key: str, length: int) -> None:
 
 
 def _put_in_flight(stage: Stage, key: str, packet_id: int, topic: str, qos: int) -> None:
-    """What a backend with redelivery would still owe the session (amqtt itself forgets it: its weakness 10)."""
+    """What a backend with redelivery still owes the session (amqtt itself forgets it: its weakness 10)."""
     session = stage.broker.do(lambda: stage.broker.plugin.backend.session(key))
     assert session is not None
+    if isinstance(session, HostedSession):
+        delivery = Delivery(Message(topic, b"in flight", qos, False, None), qos)
+        delivery.packet_id = packet_id
+        session.session.in_flight.restore(delivery)
+        return
     message = OutgoingApplicationMessage(packet_id, topic, qos, b"in flight", False)
     session.inflight_out[packet_id] = message

@@ -26,6 +26,9 @@ KNOWN = {
     "_broadcast_queue": "Broker: messages on their way to receivers, unbounded",
     "_delete_session": "Broker: what ends a clean session",
     "_pubrel_waiters": "BrokerProtocolHandler: incoming QoS 2 messages that wait for PUBREL",
+    "_auth_plugins": "PluginManager: plugins that would decide who connects (test_host_internals.py)",
+    "_topic_plugins": "PluginManager: plugins that would decide on topics (test_host_internals.py)",
+    "_event_plugin_callbacks": "PluginManager: who listens to what (test_host_internals.py)",
 }
 """Names with an underscore that mqttseg.broker uses of amqtt."""
 
@@ -260,7 +263,7 @@ def test_retained_message_names_its_publisher() -> None:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Stage(tmp_path) as running:
+    with Stage(tmp_path, backend="amqtt") as running:
         yield running
 
 

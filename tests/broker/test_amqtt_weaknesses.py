@@ -42,7 +42,7 @@ def plugin(of: type) -> dict[str, Any]:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Stage(tmp_path) as running:
+    with Stage(tmp_path, backend="amqtt") as running:
         yield running
 
 
@@ -296,13 +296,13 @@ class TestBehindTheGuard:
     def test_7_filters_are_contained_exactly(self, tmp_path: Path) -> None:
         policy = POLICY.replace('["cam-*"]', '["cam-*"]\n    publish: ["cameras/#"]\n    subscribe: ["cameras/+", "#"]')
         policy = policy.replace('"cameras/+", "#"', '"cameras/+"')
-        with Stage(tmp_path, policy) as stage:
+        with Stage(tmp_path, policy, backend="amqtt") as stage:
             attacker = stage.join("cam-1")
             assert attacker.subscribe("cameras/#", "$SYS/#", "cameras/+") == (0x80, 0x80, 0)
 
     def test_11_connections_without_connect_and_packets_over_the_limit_end(self, tmp_path: Path) -> None:
         settings = "listen: ['mqtts://127.0.0.1:0']\nlimits: {connect_timeout: 1s, packet: 1KiB}\n"
-        with Stage(tmp_path, settings=settings) as stage:
+        with Stage(tmp_path, settings=settings, backend="amqtt") as stage:
             large = stage.join("cam-1")
             silent = stage.tls("cam-2")
             large.send_bytes(b"\x30\xff\xff\xff\x7f\x00\x01a")
@@ -336,7 +336,7 @@ class TestBehindTheGuard:
     @pytest.mark.parametrize("bytes_sent", [b"", b"\xc0", b"\x30\x7f\x00"])
     def test_16_silence_and_single_bytes_end_the_connection(self, tmp_path: Path, bytes_sent: bytes) -> None:
         settings = "listen: ['mqtts://127.0.0.1:0']\nlimits: {keep_alive_max: 1s}\n"
-        with Stage(tmp_path, settings=settings) as stage:
+        with Stage(tmp_path, settings=settings, backend="amqtt") as stage:
             silent = stage.join("cam-1")
             silent.send_bytes(bytes_sent)
             silent.expect_end()
@@ -351,7 +351,7 @@ class TestBehindTheGuard:
 
     def test_17_subscriber_that_does_not_read_loses_its_own_messages_and_nobody_elses(self, tmp_path: Path) -> None:
         settings = "listen: ['mqtts://127.0.0.1:0']\nlimits: {write_buffer: 64KiB}\n"
-        with Stage(tmp_path, settings=settings) as stage:
+        with Stage(tmp_path, settings=settings, backend="amqtt") as stage:
             slow = stage.listener("cam-1", "cameras/flood", "cameras/end")
             victim = stage.listener("cam-2", "cameras/#")
             speaker = stage.join("cam-3")
@@ -369,7 +369,7 @@ class TestBehindTheGuard:
 
     def test_17_slow_reader_of_qos_1_is_cut_and_nobody_else(self, tmp_path: Path) -> None:
         settings = "listen: ['mqtts://127.0.0.1:0']\nlimits: {write_buffer: 64KiB}\n"
-        with Stage(tmp_path, settings=settings) as stage:
+        with Stage(tmp_path, settings=settings, backend="amqtt") as stage:
             stage.listener("cam-1", "cameras/flood", qos=1)
             victim = stage.listener("cam-2", "cameras/#")
             speaker = stage.join("cam-3")

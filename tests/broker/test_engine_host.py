@@ -124,7 +124,7 @@ class TestRestart:
         with RunningBroker(site) as broker, RawClient(site.tls("etl-1"), broker.port) as client:
             assert client.connect("etl-1", clean=False).session_present
             broker.wait_for(lambda event: event.kind is Kind.WITHDRAW)
-            backend: Any = broker.plugin.backend
+            backend = broker.plugin.backend
             until(broker, lambda: not backend.filters_of("etl-1"))
         with sqlite3.connect(site.root / "state" / STATE_FILE) as database:
             assert database.execute("SELECT count(*) FROM subscriptions").fetchone() == (0,)
@@ -483,5 +483,5 @@ def test_nothing_is_built_for_plugins_when_none_listens(broker: RunningBroker) -
         conversation: Any = connection.conversation
         assert conversation.receive.__self__ is conversation._connection
         assert conversation._outbox.send.__self__ is connection
-        backend: Any = broker.plugin.backend
+        backend = broker.plugin.backend
         assert not broker.do(lambda: dict(backend.sessions._known))

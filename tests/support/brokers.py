@@ -67,7 +67,8 @@ class RunningBroker:
     @property
     def guard(self) -> Guard:
         """The guard; touch it only through ``do``."""
-        return self.plugin.service.guard
+        guard: Guard = self.plugin.service.guard
+        return guard
 
     def _run(self) -> None:
         try:
@@ -84,8 +85,8 @@ class RunningBroker:
         configuration["plugins"] |= self._plugins
         broker = self._host(configuration)
         self.broker = broker
-        plugin: Any = broker.plugins_manager.get_plugin(SegmentationPlugin.__name__)
-        self.plugin: SegmentationPlugin = plugin
+        plugin = broker.plugins_manager.get_plugin(SegmentationPlugin.__name__)
+        self.plugin: Any = plugin  # its backend is one of two
         plugin.service._report = self._record
         await broker.start()
         try:

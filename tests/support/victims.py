@@ -72,8 +72,15 @@ class Watch:
 
     def count(self, kind: Kind, device: str | None = None) -> int:
         """How many there were so far."""
+        return len(self._seen(kind, device))
+
+    def total(self, kind: Kind, device: str) -> int:
+        """How many things they told of so far."""
+        return sum(event.count for event in self._seen(kind, device))
+
+    def _seen(self, kind: Kind, device: str | None) -> list[Event]:
         since = self._broker.events[len(self._before) :]
-        return sum(event.kind is kind and (device is None or event.device == device) for event in since)
+        return [event for event in since if event.kind is kind and device in {None, event.device}]
 
 
 def leave(client: RawClient) -> None:
