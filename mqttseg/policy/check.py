@@ -106,13 +106,16 @@ class Explanation:
             yield f"  granted  nothing to {self.action}"
 
     def _kind_of_rule(self) -> str:
-        if self.decision.reason is Reason.DENIED_BY_RULE:
+        if self.decision.rule in self._denies():
             return "deny"
         if self.conduit is not None:
             return f"conduit {self.conduit}:"
         own = self.placement.segment.namespace if self.placement else ()
         outside = self.decision.reason in {Reason.NOT_GRANTED, Reason.OUTSIDE_SEGMENT}
         return "namespace" if outside or self.decision.rule in own else "grant"
+
+    def _denies(self) -> tuple[Rule, ...]:
+        return (*self.placement.segment.deny, *self.placement.role.deny) if self.placement else ()
 
 
 def run_tests(compiled: Compiled) -> list[Failure]:

@@ -44,9 +44,10 @@ def member_conflicts(policy: Policy) -> Iterator[Problem]:
     """Every id that is listed in two places, and every two globs that share an id nothing more exact decides."""
     exact: dict[str, _Claim] = {}
     globs: list[_Claim] = []
+    yielding: list[_Claim] = []  # globs of the segment that owns the rest: they take what all others leave
     for claim in _claims(policy):
         if claim.member.is_glob:
-            globs.append(claim)
+            (yielding if policy.segments[claim.segment].owns_rest else globs).append(claim)
             continue
         first = exact.setdefault(claim.member.pattern, claim)
         if claim.conflicts(first):
@@ -54,6 +55,7 @@ def member_conflicts(policy: Policy) -> Iterator[Problem]:
             yield Problem(claim.member.source, what, "remove it from one of them: a device has one place")
     decided = frozenset(exact) | {device.id for device in policy.devices.values() if device.segment}
     yield from _glob_conflicts(globs, decided)
+    yield from _glob_conflicts(yielding, decided)
 
 
 def _claims(policy: Policy) -> Iterator[_Claim]:

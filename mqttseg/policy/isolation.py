@@ -23,7 +23,6 @@ from mqttseg.policy.model import Action, Conduit, Mode, Role, Rule
 from mqttseg.policy.pattern import Pattern, Template, cut_level, example, namespace_pattern, parse_pattern
 from mqttseg.policy.rights import Rights
 from mqttseg.policy.trie import Asker, Node
-from mqttseg.policy.words import common_ids
 
 _STEPS = 10_000_000  # for one question; an operator waits for the answer, no device does
 _TRIES = 1_000  # ids of a glob to look at for one that no rule names
@@ -205,9 +204,8 @@ class _Search:
         return list(dict.fromkeys((*named, *self._unnamed(segment, role, texts), *examples)))
 
     def _unnamed(self, segment: str, role: Role, texts: frozenset[str]) -> Iterator[str]:
-        for glob in self.compiled.membership.globs(segment):
-            ids = islice(common_ids(glob, "*"), _TRIES)
-            fresh = (i for i in ids if not any(i in text for text in texts) and self._plays(i, segment, role))
+        for ids in self.compiled.membership.by_globs(segment, role.name):
+            fresh = (i for i in islice(ids, _TRIES) if not any(i in text for text in texts))
             yield from islice(fresh, 1)
 
     def _texts(self, flow: _Flow) -> frozenset[str]:

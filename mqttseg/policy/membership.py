@@ -1,6 +1,7 @@
 """Which segment and role a device id belongs to.
 
-Owns ids, globs over ids, their overlap, and placement: inventory override, else exact id, else glob.
+Owns ids, globs over ids, their overlap, and placement: inventory override, else exact id, else glob; the globs of the
+segment that owns the rest of the topics (``namespace: "#"``) come last, so that it has the rest of the devices, too.
 Refuses to know topics, rights, and whether the policy's members are consistent (load.py).
 """
 
@@ -9,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count, islice
 
 from mqttseg.policy.model import Device, Member, Policy, Role, Segment
-from mqttseg.policy.words import LONGEST_ID, common_ids
+from mqttseg.policy.words import LONGEST_ID, common_ids, ids_of
 
 DEVICE_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{LONGEST_ID - 1}}}", re.ASCII)
 
@@ -49,7 +50,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class _Glob:
-    rank: int  # file order, but a segment's roles before its base: the lowest wins
+    rank: int  # file order, but a segment's roles before its base, and who owns the rest last: the lowest wins
     pattern: str
     regex: re.Pattern[str] | None  # None for the common ``text*``, which the text alone decides
     placement: Placement
@@ -70,7 +71,8 @@ class Membership:
         self._examples: dict[str, str | None] = {}
         self._globs_of: dict[str, list[_Glob]] = {name: [] for name in policy.segments}
         rank = count()
-        for segment in policy.segments.values():
+        self._yielding = {segment.name for segment in policy.segments.values() if segment.owns_rest}
+        for segment in sorted(policy.segments.values(), key=lambda segment: segment.owns_rest):
             for role in (*segment.roles.values(), segment.base):
                 for member in role.members:
                     self._admit(member, Placement(segment, role), next(rank))
@@ -110,9 +112,14 @@ class Membership:
         for device_id in self._ids_of[segment]:
             if role is None or self._exact[device_id].role.name == role:
                 yield device_id
+        for ids in self.by_globs(segment, role):
+            yield from islice(ids, 1)
+
+    def by_globs(self, segment: str, role: str | None = None) -> Iterator[Iterator[str]]:
+        """For each glob of the segment (of the role, if named) ids that it really places: many of them, if not all."""
         for glob in self._globs_of[segment]:
             if role is None or glob.placement.role.name == role:
-                yield from self._one_of(glob)
+                yield self._placed_by(glob)
 
     def any_member(self, segment: str) -> str | None:
         """One id that belongs to the segment, or None when no id does."""
@@ -164,14 +171,23 @@ class Membership:
         globs = (g.placement.role for g in self._globs_of[segment.name] if glob_matches(g.pattern, device.id))
         return named or next(globs, segment.base)
 
-    def _one_of(self, glob: _Glob) -> Iterator[str]:
-        """One id that the glob really places: others may be named, or taken by a glob before it."""
-        for tries, word in enumerate(chain([_plain(glob.pattern)], common_ids(glob.pattern, "*"))):
-            if self._places(glob, word):
+    def _placed_by(self, glob: _Glob) -> Iterator[str]:
+        """Ids that are not named, nor taken by a glob before it; a readable one first."""
+        plain = _plain(glob.pattern)
+        if self._places(glob, plain):
+            yield plain
+        for tries, word in enumerate(ids_of(glob.pattern, self._before(glob))):
+            if word != plain and self._places(glob, word):
                 yield word
-                return
             if tries > len(self._exact) + _TRIES:
                 return
+
+    def _before(self, glob: _Glob) -> list[str]:
+        """Globs that may take ids away from this one. In a policy without conflicts, there are no others."""
+        own = glob.placement.segment.name
+        others = (g for name in self._globs_of if name == own or own in self._yielding for g in self._globs_of[name])
+        parts = _WILDCARD.split(glob.pattern)
+        return [g.pattern for g in others if g.rank < glob.rank and _may_agree(parts, _WILDCARD.split(g.pattern))]
 
     def _places(self, glob: _Glob, device_id: str) -> bool:
         return (

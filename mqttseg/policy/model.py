@@ -115,6 +115,11 @@ class Segment:
     allow: tuple[Service, ...] = ()
     description: str = ""
 
+    @property
+    def owns_rest(self) -> bool:
+        """Whether it owns every topic that no other segment owns; its globs then yield to all others, too."""
+        return any(rule.filter == "#" for rule in self.namespace)
+
 
 @dataclass(frozen=True, slots=True)
 class End:

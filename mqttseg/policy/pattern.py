@@ -15,7 +15,7 @@ from itertools import chain, islice, product
 
 from mqttseg.policy.membership import Membership
 from mqttseg.policy.topics import ANY_LEVEL, has_no_parent
-from mqttseg.policy.words import LONGEST_ID, Tokens, common_ids, id_tokens, words
+from mqttseg.policy.words import LONGEST_ID, Tokens, id_tokens, words
 
 DEVICE = "${device}"
 SEGMENT = "${segment}"
@@ -111,10 +111,8 @@ def examples_of(template: Template, membership: Membership) -> Iterator[str]:
     if template.segment is None:
         return
     yield from map(template.of, membership.ids(template.segment))
-    for glob in membership.globs(template.segment):
-        for word in islice(common_ids(glob, "*"), _TRIES):
-            if membership.segment_of(word) == template.segment:
-                yield template.of(word)
+    for ids in membership.by_globs(template.segment):
+        yield from map(template.of, islice(ids, _TRIES))
 
 
 def _common_mixed(text: str, template: Template, membership: Membership) -> Level | None:

@@ -7,13 +7,14 @@ characters that no device id has.
 
 Theory: the pairs (how far into a, how far into b) are the states of an automaton for the common words. Sets of
 pairs make it deterministic, so each word comes once; the distance of each pair to both ends prunes every way
-that leads nowhere, so the next word is never far.
+that leads nowhere, so the next word is never far. Words that other globs match can be left out: how far each of those
+globs has come is kept beside the pairs, and a way on which one of them matches all that may follow is left at once.
 """
 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 LONGEST_ID = 64
 FIRST, ANY, RUN = "first", "any", "run"  # longer than one character, so never taken for a literal
@@ -21,7 +22,9 @@ Tokens = tuple[str, ...]
 _FIRST = "1" + string.ascii_lowercase + "023456789" + string.ascii_uppercase
 _REST = "-._:"
 _STANDS_FOR = {FIRST: frozenset(_FIRST), ANY: frozenset(_FIRST + _REST), RUN: frozenset(_FIRST + _REST)}
+_LOOKS = 5_000  # beginnings of words to look at when others take words away: the rest may be theirs altogether
 _Pair = tuple[int, int]
+_State = tuple[int, frozenset[_Pair], frozenset[_Pair]]
 
 
 def id_tokens(glob: str) -> list[Tokens]:
@@ -43,18 +46,70 @@ def common_ids(a: str, b: str) -> Iterator[str]:
             yield from words(one, other, LONGEST_ID)
 
 
+def ids_of(glob: str, others: Sequence[str] = ()) -> Iterator[str]:
+    """Legal device ids that the glob matches and none of the others does, short ones early: all, or very many."""
+    taken = _Taken(others)
+    for tokens in id_tokens(glob):
+        yield from _words(_Search(tokens, (RUN,)), LONGEST_ID, taken)
+
+
 def words(a: Tokens, b: Tokens, longest: int) -> Iterator[str]:
     """Every text of at most ``longest`` characters that both patterns match, each once, short ones early."""
-    search = _Search(a, b)
-    stack = [iter([("", search.closed({(0, 0)}))])]
-    while stack:
-        word, pairs = next(stack[-1], (None, frozenset[_Pair]()))
+    yield from _words(_Search(a, b), longest, _Taken(()))
+
+
+def _words(search: _Search, longest: int, taken: _Taken) -> Iterator[str]:
+    found = looks = 0
+    barren: set[_State] = set()  # nothing follows from here
+    start: _State = (0, search.closed({(0, 0)}), taken.start)
+    waiting = [(start, iter([("", start[1])]), 0)]  # whence, the ways on, and how much was found before
+    while waiting and looks < _LOOKS:
+        (_, _, before), options, found_before = waiting[-1]
+        word, pairs = next(options, (None, start[1]))
         if word is None:
-            stack.pop()
+            state, _, _ = waiting.pop()
+            barren.update([state] if found == found_before else ())
             continue
-        if search.end in pairs:
+        state = (len(word), pairs, taken.after(before, word[-1:]))
+        looks += bool(state[2])
+        if taken.forever(state[2]) or state in barren:
+            continue
+        waiting.append((state, search.extensions(word, pairs, longest), found))
+        if search.end in pairs and not taken.now(state[2]):
+            found += 1
             yield word
-        stack.append(search.extensions(word, pairs, longest))
+
+
+class _Taken:
+    """Globs whose words are left out, and how far a word has come in each: (which glob, how far into it)."""
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        self.tokens = [tuple({"*": RUN, "?": ANY}.get(c, c) for c in glob) for glob in globs]
+        self.start = self._closed({(which, 0) for which in range(len(globs))})
+
+    def after(self, places: frozenset[_Pair], character: str) -> frozenset[_Pair]:
+        if not character:
+            return places
+        reached = set()
+        for which, at in places:
+            tokens = self.tokens[which]
+            if at < len(tokens) and _takes(tokens[at], character):
+                reached.add((which, at + (tokens[at] != RUN)))
+        return self._closed(reached)
+
+    def now(self, places: frozenset[_Pair]) -> bool:
+        return any(at == len(self.tokens[which]) for which, at in places)
+
+    def forever(self, places: frozenset[_Pair]) -> bool:
+        return any(at + 1 == len(self.tokens[which]) and self.tokens[which][at] == RUN for which, at in places)
+
+    def _closed(self, places: set[_Pair]) -> frozenset[_Pair]:
+        """Add the places reached by letting runs be empty."""
+        reached = list(places)
+        for which, at in reached:  # which grows on the way
+            if self.tokens[which][at : at + 1] == (RUN,):
+                reached.append((which, at + 1))
+        return frozenset(reached)
 
 
 class _Search:

@@ -75,7 +75,7 @@ class Reference:
     @staticmethod
     def _listed(device_id: str, segments: Iterable[Segment]) -> tuple[Segment, Role] | None:
         exact, globs = [], []
-        for segment in segments:
+        for segment in sorted(segments, key=lambda s: any(rule.filter == "#" for rule in s.namespace)):
             for role in [*segment.roles.values(), segment.base]:
                 exact += [(segment, role) for m in role.members if m.pattern == device_id]
                 globs += [(segment, role) for m in role.members if fnmatch.fnmatchcase(device_id, m.pattern)]

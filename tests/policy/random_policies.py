@@ -47,7 +47,8 @@ def random_policy(random: Random) -> Policy:
         _segment(random, "B", random.choice([["e1"], ["e*"], ["e1", "d2"]]), second),
     ]
     if third:
-        segments.append(_segment(random, "C", ["c1"], third))
+        segments.append(_segment(random, "C", random.choice([["c1"], ["c1", "d*"], ["?2", "c*"]]), third))
+    random.shuffle(segments)
     names = [s.name for s in segments]
     conduits = [_conduit(random, names) for _ in range(random.choice([0, 1, 1, 2]))]
     moved = [device("d2", random.choice(names))] if random.random() < 0.2 else []

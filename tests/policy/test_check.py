@@ -262,3 +262,47 @@ def test_a_conduit_counts_only_until_it_ends() -> None:
     loaded = policy(text)
     assert isolation(compile_policy(loaded, NOW), ["a", "b"]) != []
     assert isolation(compile_policy(loaded, datetime(2027, 1, 1, tzinfo=UTC)), ["a", "b"]) == []
+
+
+def test_a_filter_that_is_too_wide_for_a_deny_shows_the_deny() -> None:
+    made = compiled(
+        "segments: {hvac: {members: ['thermo-*'], deny: ['hvac/+/factory/#'], roles: {r: {members: [r-1]}}}}\n"
+    )
+    for device_id in ("thermo-1", "r-1"):
+        shown = explain(made, device_id, Action.SUBSCRIBE, "hvac/#")
+        assert shown.decision.reason is Reason.FILTER_TOO_WIDE
+        assert "  rule     deny hvac/+/factory/# (p:3:49)" in shown.lines
+
+
+def test_a_filter_that_is_too_wide_for_a_grant_shows_the_grant() -> None:
+    made = compiled("segments: {hvac: {members: ['thermo-*'], publish: [], subscribe: [hvac/a]}}\n")
+    shown = explain(made, "thermo-1", Action.SUBSCRIBE, "hvac/+")
+    assert "  rule     grant hvac/a (p:3:67)" in shown.lines
+
+
+def test_a_leak_is_shown_between_devices_that_could_be_enrolled() -> None:
+    made = compiled(
+        "segments: {ovens: {members: ['oven-*'], publish: ['ovens/${device}/#']}, doors: {members: ['door-?-*']}}\n"
+        "conduits: {c: {from: ovens, to: doors, topics: [ovens/+/temp]}}\n"
+    )
+    (leak,) = isolation(made, ["ovens", "doors"])
+    assert (leak.sender, leak.receiver, leak.topic) == ("oven-1", "door-1-1", "ovens/oven-1/temp")
+
+
+def test_a_leak_names_another_device_where_the_policy_treats_the_plain_one_apart() -> None:
+    made = compiled(
+        "segments: {ovens: {members: ['oven-*'], deny: [ovens/oven-1/temp], publish: ['ovens/${device}/temp']},"
+        " doors: {members: ['door-*', oven-2]}}\n"
+        "conduits: {c: {from: ovens, to: doors, topics: [ovens/+/temp]}}\n"
+    )
+    (leak,) = isolation(made, ["ovens", "doors"])
+    assert leak.sender not in {None, "oven-1", "oven-2"}
+
+
+def test_isolation_looks_for_devices_of_the_rest_where_globs_leave_some() -> None:
+    made = compiled(
+        "segments: {site: {namespace: '#', members: ['*']}, b: {members: ['1*', 'a*', 'x*']}}\n"
+        "conduits: {c: {from: site, to: b, topics: [lights/#]}}\n"
+    )
+    (leak,) = isolation(made, ["site", "b"])
+    assert made.placement(str(leak.sender)).segment.name == "site"  # type: ignore[union-attr]  # a leak's is placed

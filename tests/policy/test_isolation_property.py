@@ -14,7 +14,7 @@ from mqttseg.policy.decide import decide
 from mqttseg.policy.model import Action
 from tests.policy.policies import compiled
 
-IDS = ("d1", "d2", "d3", "e1", "e2", "h1")
+IDS = ("d1", "d2", "d3", "e1", "e2", "h1", "d77")
 LEVELS = ("x", "d1", "d2", "d3", "e1", "e2", "h1", "~")  # "~" stands for every level that no rule mentions
 TOPICS = ["/".join((first, *rest)) for size in (0, 1, 2) for first in "abhtx" for rest in product(LEVELS, repeat=size)]
 SUFFIXES = ["", "/#", "/+", "/x", "/x/#", "/+/#", "/${device}", "/${device}/#", "/d1", "/e1/#"]
@@ -30,7 +30,8 @@ def random_text(random: Random) -> str:
 
 
 def _segment(random: Random, name: str, prefix: str) -> str:
-    keys = [f"namespace: '{prefix}'", f"members: {random.choice(MEMBERS[name])}"]
+    members = [*MEMBERS[name], "['*']", "['?1', 'd??']"] if prefix == "#" else MEMBERS[name]
+    keys = [f"namespace: '{prefix}'", f"members: {random.choice(members)}"]
     for key, chance in (("publish", 0.5), ("subscribe", 0.5), ("deny", 0.4)):
         if random.random() < chance:
             keys.append(f"{key}: [{', '.join(_filter(random, prefix) for _ in range(random.randint(0, 2)))}]")

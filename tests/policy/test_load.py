@@ -181,6 +181,14 @@ WRONG = {
         "p:5:17: d1 is a member of b and of a (p:4:17); remove it from one of them",
     ),
     "device in two roles": ("segments: {a: {roles: {r: {members: [d1]}, s: {members: [d1]}}}}\n", "d1 is a member of a/s and of a/r"),
+    "overlapping globs in the rest": (
+        "segments:\n  a: {namespace: '#', members: ['x-*'], roles: {r: {members: ['y-*']}, s: {members: ['*-1']}}}\n",
+        "*-1 in a/s overlaps y-* in a/r (p:4:63): y-1 would be in both",
+    ),
+    "device in the rest and in a segment": (
+        "segments:\n  a: {namespace: '#', members: [d1]}\n  b: {members: [d1]}\n",
+        "d1 is a member of b and of a",
+    ),
     "overlapping globs": (
         "segments:\n  a: {members: ['x-*']}\n  b: {members: ['*-1']}\n",
         "p:5:17: *-1 in b overlaps x-* in a (p:4:17): x-1 would be in both",

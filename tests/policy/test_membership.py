@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mqttseg.policy.membership import Membership, glob_matches, glob_overlap, is_device_id
-from mqttseg.policy.words import ANY, LONGEST_ID, RUN, words
+from mqttseg.policy.words import ANY, LONGEST_ID, RUN, ids_of, words
 from tests.policy.policy_values import device, policy, role, segment
 
 GLOBS = st.text("ab?*", min_size=1, max_size=6)
@@ -150,6 +150,84 @@ def test_placement(device_id: str, place: str | None) -> None:
 def test_examples_name_every_known_id_and_one_of_each_glob() -> None:
     assert list(SITE.examples("cameras", "")) == ["thermo-9", "thermo-5", "cam-1"]
     assert list(SITE.examples("hvac", "meter")) == ["thermo-m1"]
+
+
+SLICED = Membership(  # the rest first in the file: its place there does not count
+    policy(
+        [
+            segment(
+                "site", ["*", "old-1"], namespace=["#"], roles=[role("guests", ["guest-*"]), role("vips", ["vip-1"])]
+            ),
+            segment("hvac", ["thermo-*", "guest-7"], roles=[role("boss", ["*-boss"])]),
+            segment("cameras", ["cam-*", "guest-c*"]),
+        ],
+        devices=[device("thermo-3", segment="site"), device("guest-3", segment="site"), device("thermo-4", "site", "")],
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("device_id", "place"),
+    [
+        # the globs of who owns the rest yield to every other segment's, roles included
+        ("thermo-1", "hvac/"),
+        ("thermo-boss", "hvac/boss"),
+        ("guest-boss", "hvac/boss"),
+        ("guest-c1", "cameras/"),
+        ("guest-1", "site/guests"),
+        ("toaster", "site/"),
+        # an exact id still beats a glob, whose it may be; so does the inventory
+        ("guest-7", "hvac/"),
+        ("vip-1", "site/vips"),
+        ("old-1", "site/"),
+        ("thermo-3", "site/"),
+        ("guest-3", "site/guests"),
+        ("thermo-4", "site/"),
+        ("-", None),
+    ],
+)
+def test_the_segment_that_owns_the_rest_has_the_rest_of_the_devices(device_id: str, place: str | None) -> None:
+    found = SLICED.placement(device_id)
+    assert (f"{found.segment.name}/{found.role.name}" if found else None) == place
+
+
+@pytest.mark.parametrize(
+    ("taken", "example"),
+    [
+        (["a*"], "1"),
+        (["1*"], "a"),
+        (["1", "11*"], "1a"),
+        (["?*"], None),
+        (["*1*", "?", "??"], "aaa"),
+        ([*"0123456789abcdefghijklmnopqrstuvwxyz", *(f"{c}*" for c in "ABCDEFGHIJKLMNOPQRSTUVWXY"), "1?*"], "a1"),
+        ([f"{c}*" for c in "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY"], "Z"),
+        ([f"{c}*" for c in "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"], None),
+    ],
+)
+def test_the_rest_has_an_example_as_long_as_one_device_is_left(taken: list[str], example: str | None) -> None:
+    site = Membership(policy([segment("site", ["*"], namespace=["#"]), segment("b", taken)]))
+    assert site.any_member("site") == example
+
+
+@given(GLOBS, st.lists(GLOBS, max_size=4), st.lists(SHORT_IDS, max_size=3))
+def test_examples_of_the_rest_are_its_own(glob: str, globs: list[str], named: list[str]) -> None:
+    site = Membership(policy([segment("site", [glob], namespace=["#"]), segment("b", [*globs, *named])]))
+    for ids in site.by_globs("site"):
+        assert all(site.segment_of(device_id) == "site" for device_id in islice(ids, 30))
+
+
+@given(GLOBS, st.lists(GLOBS, max_size=4), SHORT_IDS)
+def test_a_segment_with_a_member_has_an_example(glob: str, globs: list[str], device_id: str) -> None:
+    site = Membership(policy([segment("site", [glob], namespace=["#"]), segment("b", globs)]))
+    if site.segment_of(device_id) == "site":
+        assert site.any_member("site") is not None
+
+
+def test_words_that_other_globs_match_are_left_out() -> None:
+    found = list(islice(ids_of("a*", ["ab*", "*c", "a?"]), 500))
+    assert len(found) == len(set(found)) == 500
+    assert all(glob_matches("a*", word) for word in found)
+    assert not any(glob_matches(other, word) for other in ("ab*", "*c", "a?") for word in found)
 
 
 def test_a_glob_hidden_by_another_segments_glob_has_no_example() -> None:
