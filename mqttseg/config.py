@@ -24,7 +24,11 @@ from mqttseg.policy.schema import JsonSchema, Keys, as_list, json_schema
 from mqttseg.policy.shape import Fitted, fit
 
 ENVIRONMENT = "MQTTSEG_CONFIG"
-PLACES = (Path("configs/mqttseg.yaml"), Path("/etc/mqttseg/mqttseg.yaml"))
+PLACES = (
+    Path("configs/mqttseg.yaml"),
+    Path("/etc/mqttseg/mqttseg.yaml"),
+    Path("/etc/mqttseg/configs/mqttseg.yaml"),  # where `mqttseg init /etc/mqttseg` puts it
+)
 
 _ENDPOINT = re.compile(r"(?P<scheme>[a-z]+)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+)(:(?P<port>[0-9]{1,5}))?/?")
 _HOST = re.compile(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mqttseg.config import (
     ENVIRONMENT,
+    PLACES,
     Audit,
     BrokerLimits,
     ClientIds,
@@ -176,6 +177,17 @@ def test_the_configuration_is_the_one_named_then_the_environments_then_the_first
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "mqttseg.yaml").write_text("{}")
     assert find_config(None, {ENVIRONMENT: ""}) == Path("configs/mqttseg.yaml")
+
+
+def test_a_site_made_in_etc_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Path("/etc/mqttseg/configs/mqttseg.yaml") == PLACES[-1]
+    monkeypatch.setattr("mqttseg.config.PLACES", tuple(tmp_path / place.relative_to(place.anchor) for place in PLACES))
+    made = tmp_path / "etc/mqttseg/configs/mqttseg.yaml"
+    made.parent.mkdir(parents=True)
+    made.write_text("{}")
+    assert find_config(None, {}) == made
+    (made.parents[1] / "mqttseg.yaml").write_text("{}")
+    assert find_config(None, {}) == made.parents[1] / "mqttseg.yaml"
 
 
 def test_without_any_configuration_the_operator_is_told_how_to_make_one(

@@ -25,7 +25,8 @@ ConfigOption = Annotated[
         "-c",
         metavar="FILE",
         callback=_or_root,
-        help="mqttseg.yaml of the site; else $MQTTSEG_CONFIG, ./configs/mqttseg.yaml, /etc/mqttseg/mqttseg.yaml.",
+        help="mqttseg.yaml of the site; else $MQTTSEG_CONFIG, ./configs/mqttseg.yaml, /etc/mqttseg/mqttseg.yaml, "
+        "/etc/mqttseg/configs/mqttseg.yaml.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", callback=_or_root, help="Print JSON.")]
