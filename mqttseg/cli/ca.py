@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mqttseg.cli.options import ConfigOption, JsonOption, PassphraseFileOption
-from mqttseg.cli.output import say, show, show_json
-from mqttseg.cli.site import find_site, near, open_authority, open_signing_authority
+from mqttseg.cli.output import say, show, show_json, warn
+from mqttseg.cli.site import broker_names, find_site, near, open_authority, open_signing_authority
+from mqttseg.errors import OperatorError
+
+if TYPE_CHECKING:
+    from mqttseg.config import Config
+    from mqttseg.pki.records import Record
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -83,6 +89,69 @@ def crl(
         show_json(_lists(text))
     else:
         show(text.decode("ascii").rstrip("\n"))
+
+
+@app.command(short_help="Make a new certificate for the broker.")
+def broker(
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="A name or address by which devices reach the broker; may be repeated. "
+            "Default: those of the certificate that is there.",
+        ),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", metavar="N", min=1, help="Days until it expires; default: 825.")
+    ] = None,
+    passphrase_file: PassphraseFileOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """$ mqttseg ca broker
+
+    $ mqttseg ca broker --host broker.plant7.example --host 192.0.2.10
+
+    Make a new certificate and a new key for the broker, in place of those that are there. The key keeps its owner, its
+    group, and the group's rights. A running broker takes it on SIGHUP.
+    """
+    from mqttseg.pki.shapes import BROKER_DAYS
+
+    site = find_site(config)
+    hosts = host or broker_names(site.broker_certificate)
+    if not hosts:
+        raise OperatorError(
+            f"{near(site.broker_certificate)} names no host; say with --host how devices reach the broker"
+        )
+    before = _access(site.broker_key)
+    authority = open_signing_authority(site, passphrase_file)
+    issued = authority.issue_broker(hosts, days=BROKER_DAYS if days is None else days, replace=True)
+    _show_broker(site, issued.record, as_json)
+    if before not in (None, _access(site.broker_key)):
+        warn(f"{near(site.broker_key)} has not the owner, group and rights of the one before; see who reads it")
+
+
+def _show_broker(site: Config, record: Record, as_json: bool) -> None:
+    names = broker_names(site.broker_certificate)
+    if as_json:
+        files = {"certificate": str(near(site.broker_certificate)), "key": str(near(site.broker_key))}
+        valid = {"not_after": record.not_after.isoformat(), "fingerprint": record.fingerprint}
+        show_json({"hosts": names, "serial": f"{record.serial:x}", **valid, "files": files})
+        return
+    show(f"issued a broker's certificate for {', '.join(names)}, valid until {record.not_after:%Y-%m-%d}")
+    show(f"  certificate  {near(site.broker_certificate)}")
+    show(f"  key          {near(site.broker_key)}")
+    say("A running broker takes it on SIGHUP.")
+
+
+def _access(path: Path) -> tuple[int, int, int] | None:
+    """Who may do what with a file; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_uid, found.st_gid, found.st_mode & 0o777
 
 
 def _lists(pem: bytes) -> list[dict[str, object]]:

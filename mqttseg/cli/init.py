@@ -6,9 +6,10 @@ import json
 import re
 import shlex
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files as resources
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from mqttseg.cli.output import say, show, show_json, warn
 from mqttseg.cli.site import (
     ask_passphrase,
     broker_names,
+    compile_site,
     find_site,
     near,
     open_authority,
@@ -30,13 +32,11 @@ from mqttseg.errors import OperatorError
 if TYPE_CHECKING:
     from mqttseg.config import Config
     from mqttseg.pki.authority import Authority
+    from mqttseg.policy.compiled import Compiled
 
 _DEFAULT_DOMAIN = "site.internal"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_NEXT = """\
-  mqttseg device issue thermo-1     a certificate for a device, and a line to try it with; then bms-1 and cam-1
-  mqttseg run                       the broker
-  configs/policy.yaml               your own segments; then: mqttseg policy check"""
+_SHOWN = 3  # devices that init names as examples
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -109,9 +109,13 @@ def init(
     _write_configs(directory / "configs", trust_domain, report)
     config = find_site(directory / "configs" / "mqttseg.yaml")
     passphrase = _Passphrase(passphrase_file, ask)
-    _make_certificates(config, _agreed_domain(config, trust_domain), host or _own_names(), passphrase, report)
+    compiled = compile_site(config)
+    domain = _agreed_domain(config, compiled.policy.trust_domain, trust_domain)
+    _make_certificates(config, domain, host or _own_names(), passphrase, report)
     report.make(config.state, lambda: config.state.mkdir(mode=0o700, parents=True))
-    _show(directory, report, as_json)
+    _show(report, as_json)
+    if not as_json:
+        say("\nNext:\n" + "\n".join(_next_steps(directory, config, _example_devices(compiled))))
 
 
 def _check_domain(trust_domain: str | None) -> None:
@@ -155,11 +159,13 @@ def _create(path: Path, text: str, report: _Report) -> None:
 def _make_certificates(config: Config, domain: str, hosts: list[str], passphrase: _Passphrase, report: _Report) -> None:
     authority = _authority(config, domain, passphrase, report)
     report.make(config.broker_certificate, lambda: authority.issue_broker(hosts))
+    made = config.broker_certificate in report.made
+    (report.made if made else report.kept).append(config.broker_key)
     missing = set(hosts) - set(broker_names(config.broker_certificate))
     if missing:
         warn(
             f"{near(config.broker_certificate)} is kept, and it is not for {', '.join(sorted(missing))}; to have a new "
-            f"one made, move it and {near(config.broker_key)} away and run init again"
+            "one made, run `mqttseg ca broker` with a --host for each of its names"
         )
 
 
@@ -183,11 +189,8 @@ def _authority(config: Config, domain: str, passphrase: _Passphrase, report: _Re
     return authority
 
 
-def _agreed_domain(config: Config, wanted: str | None) -> str:
+def _agreed_domain(config: Config, domain: str, wanted: str | None) -> str:
     """The policy's trust domain, which must be the one asked for."""
-    from mqttseg.policy.load import load_policy
-
-    domain = load_policy(near(config.policy), config.devices).trust_domain
     if wanted not in (None, domain):
         raise OperatorError(f"{near(config.policy)} says trust_domain: {domain}, not {wanted}; change one of the two")
     return domain
@@ -199,12 +202,37 @@ def _own_names() -> list[str]:
     return list(dict.fromkeys([*_LOOPBACK, *([name] if _PLAIN_NAME.fullmatch(name) else [])]))
 
 
-def _show(directory: Path, report: _Report, as_json: bool) -> None:
+def _example_devices(compiled: Compiled) -> list[str]:
+    """A few that the policy places, one of each role."""
+    roles = ((s.name, r.name) for s in compiled.policy.segments.values() for r in (s.base, *s.roles.values()))
+    ids = (device_id for role in roles for device_id in islice(compiled.membership.examples(*role), 1))
+    return list(islice(ids, _SHOWN))
+
+
+def _next_steps(directory: Path, config: Config, devices: list[str]) -> Iterator[str]:
+    """What to type now; ``devices`` are examples, if the policy has any."""
+    if directory.resolve() != Path.cwd():
+        yield f"  cd {shlex.quote(str(directory))}"
+    device, *more = devices or ["ID"]
+    then = f"; then {' and '.join(more)}" if more else ""
+    policy = (
+        config.policy.relative_to(directory.resolve())
+        if directory.resolve() in config.policy.parents
+        else config.policy
+    )
+    commands = {
+        f"mqttseg device issue {device}": f"a certificate for a device, and a line to try it with{then}",
+        "mqttseg run": "the broker",
+        str(policy): "your own segments; then: mqttseg policy check",
+    }
+    width = max(map(len, commands))
+    yield from (f"  {command:<{width}}     {what}" for command, what in commands.items())
+
+
+def _show(report: _Report, as_json: bool) -> None:
     if as_json:
         show_json({"made": [str(near(p)) for p in report.made], "kept": [str(near(p)) for p in report.kept]})
         return
     for verb, paths in (("made", report.made), ("kept", report.kept)):
         for path in paths:
             show(f"{verb}  {near(path.absolute())}")
-    enter = "" if directory.resolve() == Path.cwd() else f"  cd {shlex.quote(str(directory))}\n"
-    say(f"\nNext:\n{enter}{_NEXT}")

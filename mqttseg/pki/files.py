@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -52,6 +53,26 @@ def replace(path: Path, data: bytes, mode: int = PUBLIC) -> None:
         staged.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def keep_access(path: Path, former: Path) -> None:
+    """Give a private file the owner, group and group's rights of the one that it will replace, as far as we may.
+
+    Nobody gains anything when the owner cannot be set: then the file stays its owner's alone. Others never get in.
+    """
+    try:
+        found = former.lstat()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        if stat.S_ISREG(found.st_mode):
+            os.fchown(descriptor, found.st_uid, found.st_gid)
+            os.fchmod(descriptor, PRIVATE | found.st_mode & 0o060)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def sync(paths: Iterable[Path]) -> None:

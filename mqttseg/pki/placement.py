@@ -68,6 +68,8 @@ class Shelf:
             files.create(staged, self.chain_of(record), files.PUBLIC, durable=False)
         files.sync(_staged(self.certificate_file(record)) for record in records)
         for record in records:
+            if record.kind == "broker":  # whose service may run as another user, and read the key as its group
+                files.keep_access(_staged(self.key_file(record)), self.key_file(record))
             _move(self.key_file(record))
             _move(self.certificate_file(record))
         files.sync({self.certificate_file(record).parent for record in records})

@@ -67,7 +67,7 @@ def test_rerunning_makes_what_is_missing(site: Path, mqttseg: Command) -> None:
         (site / name).unlink()
     result = mqttseg("init", "--json")
     assert result.code == 0
-    assert set(result.json["made"]) == set(missing)
+    assert set(result.json["made"]) == {*missing, "certs/broker.key"}
     assert set(contents(site)) == MADE
 
 
@@ -148,3 +148,20 @@ def test_a_sealed_authority_signs_with_its_passphrase_only(tmp_path: Path, mqtts
 @pytest.mark.parametrize("name", ["mqttseg.yaml"])
 def test_the_shipped_example_is_what_init_writes(site: Path, name: str) -> None:
     assert (site / "configs" / name).read_text() == (ROOT / "configs" / name).read_text()
+
+
+def test_the_next_steps_name_devices_that_the_policy_places(tmp_path: Path, mqttseg: Command) -> None:
+    made = mqttseg("init", tmp_path / "site").err
+    assert "  mqttseg device issue thermo-1     a certificate" in made
+    assert "; then bms-1 and cam-1\n" in made
+    policy = tmp_path / "site" / "configs" / "policy.yaml"
+    policy.write_text("version: 1\ntrust_domain: site.internal\nsegments: {ovens: {members: ['oven-*', big-oven]}}\n")
+    kept = mqttseg("init", tmp_path / "site").err
+    assert "mqttseg device issue big-oven     a certificate for a device, and a line to try it with\n" in kept
+    assert "thermo" not in kept
+
+
+def test_a_policy_without_devices_gives_no_example(tmp_path: Path, mqttseg: Command) -> None:
+    mqttseg("init", tmp_path)
+    (tmp_path / "configs" / "policy.yaml").write_text("version: 1\ntrust_domain: site.internal\nsegments: {a: {}}\n")
+    assert "  mqttseg device issue ID     a certificate" in mqttseg("init", tmp_path).err
