@@ -1,4 +1,7 @@
-"""The stage on which attacks are tried: one broker for each test, so that no attack leaves anything to the next."""
+"""The stage on which attacks are tried: one broker for each test, so that no attack leaves anything to the next.
+
+Every attack is tried twice: behind the guard stands our engine, then a stock amqtt.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import brokers
+from tests.support.brokers import BACKENDS, BackendName
 from tests.support.stages import Stage
+
+
+@pytest.fixture(scope="module", params=BACKENDS, autouse=True)
+def backend(request: pytest.FixtureRequest) -> Iterator[BackendName]:
+    """What stands behind the guard. A fixture that keeps a broker for a module must ask for it."""
+    before, brokers.standard_backend = brokers.standard_backend, request.param
+    yield request.param
+    brokers.standard_backend = before
 
 
 @pytest.fixture

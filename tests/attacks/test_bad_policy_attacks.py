@@ -19,7 +19,7 @@ from mqttseg.policy.compiled import compile_policy
 from mqttseg.policy.decide import decide
 from mqttseg.policy.load import load_policy
 from mqttseg.policy.model import Action
-from tests.support.brokers import RunningBroker
+from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import POLICY, TestSite
 from tests.support.victims import Victim, Watch
@@ -79,7 +79,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> TestSite:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+def broker(backend: BackendName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     with RunningBroker(TestSite(tmp_path_factory.mktemp("site"))) as running:
         yield running
 

@@ -25,7 +25,7 @@ from mqttseg.wire.packets import (
     Unsubscribe,
     Will,
 )
-from tests.support.brokers import RunningBroker
+from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import TestSite
 from tests.support.victims import Victim, Watch, leave
@@ -36,7 +36,7 @@ THIEVES = ["thermo-1", "cam-2"]
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+def broker(backend: BackendName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     with RunningBroker(TestSite(tmp_path_factory.mktemp("site"))) as running:
         yield running
 

@@ -19,7 +19,7 @@ from mqttseg.guard.verdict import LEVELS
 from mqttseg.observe.events import Kind
 from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import Pingreq, Pingresp, Puback, Publish, Suback, Subscribe, Unsuback, Unsubscribe
-from tests.support.brokers import PATIENCE, RunningBroker
+from tests.support.brokers import PATIENCE, BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import POLICY, TestSite
 from tests.support.victims import Victim, Watch, leave
@@ -36,7 +36,7 @@ LIMITED = POLICY.replace('members: ["etl-*"]', 'members: ["etl-*"]\n    limits: 
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+def broker(backend: BackendName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     site = TestSite(tmp_path_factory.mktemp("site"), policy=LIMITED, settings=SETTINGS)
     with RunningBroker(site) as running:
         yield running

@@ -16,7 +16,7 @@ from mqttseg.errors import Reason
 from mqttseg.observe.events import Kind
 from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import Connect, Will
-from tests.support.brokers import RunningBroker
+from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.forged import ANY_USAGE, SERVER, Forged, Forger, dns, key_pem, self_signed, uri, without_its_key
 from tests.support.sites import TRUST_DOMAIN, TestSite
@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+def broker(backend: BackendName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     with RunningBroker(TestSite(tmp_path_factory.mktemp("site"))) as running:
         yield running
 

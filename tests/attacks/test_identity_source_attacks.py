@@ -9,7 +9,7 @@ import pytest
 
 from mqttseg.errors import Reason
 from mqttseg.observe.events import Kind
-from tests.support.brokers import RunningBroker
+from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.forged import Forged, Forger, dns, uri
 from tests.support.sites import TestSite
@@ -17,7 +17,9 @@ from tests.support.victims import Watch, assert_shut_out
 
 
 @pytest.fixture(scope="module", params=["cn", "san-dns"])
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+def broker(
+    backend: BackendName, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningBroker]:
     settings = f"identity: {{from: {request.param}}}"
     with RunningBroker(TestSite(tmp_path_factory.mktemp("site"), settings=settings)) as running:
         yield running

@@ -11,6 +11,7 @@ import pytest
 from mqttseg.errors import Reason
 from mqttseg.observe.events import Kind
 from mqttseg.wire.packets import Connack, Connect, Publish, Suback, Subscribe, Unsubscribe
+from tests.support.brokers import BackendName
 from tests.support.sites import POLICY
 from tests.support.stages import Stage, assert_only, raw_publish, raw_subscribe
 
@@ -46,7 +47,7 @@ class Town(Stage):
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(backend: BackendName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with Town(tmp_path_factory.mktemp("town")) as running:
         yield running
 
@@ -58,7 +59,7 @@ def shared(town: Town) -> Town:
 
 
 @pytest.fixture(scope="module")
-def vaults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def vaults(backend: BackendName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("vaults"), DENIES) as running:
         yield running
 

@@ -20,7 +20,7 @@ from mqttseg.wire.packets import (
     Subscribe,
     Will,
 )
-from tests.support.brokers import RunningBroker
+from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import TestSite
 from tests.support.victims import Victim, Watch
@@ -33,7 +33,7 @@ FROM_DEVICES = [case for case in MALFORMED if case.from_client is CLIENT]
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+def broker(backend: BackendName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     with RunningBroker(TestSite(tmp_path_factory.mktemp("site"), settings=SETTINGS)) as running:
         yield running
 

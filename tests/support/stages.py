@@ -18,7 +18,7 @@ class Stage:
     """A site that is being served, and clients of it that are closed at the end."""
 
     def __init__(
-        self, root: Path, policy: str = POLICY, settings: str = "", *, backend: BackendName = "engine"
+        self, root: Path, policy: str = POLICY, settings: str = "", *, backend: BackendName | None = None
     ) -> None:
         self.site = TestSite(root, policy=policy, settings=settings)
         self.broker = RunningBroker(self.site, backend=backend)
