@@ -31,11 +31,24 @@ def read(path: Path, remedy: str) -> bytes:
 
 def pem_blocks(data: bytes, label: str) -> list[bytes]:
     """Every PEM block of one label, in order. Raises ValueError when one of them is not closed."""
-    begin, end = f"-----BEGIN {label}-----".encode(), f"-----END {label}-----".encode()
-    blocks = re.findall(re.escape(begin) + rb"[^-]*" + re.escape(end), data)
-    if not len(blocks) == data.count(begin) == data.count(end):
+    blocks = whole_blocks(data, label)
+    if not len(blocks) == data.count(_begin(label)) == data.count(_end(label)):
         raise ValueError(f"a {label} block is cut short")
+    return blocks
+
+
+def whole_blocks(data: bytes, label: str) -> list[bytes]:
+    """The PEM blocks of one label that are closed, in order: what can be saved of a damaged file."""
+    blocks = re.findall(re.escape(_begin(label)) + rb"[^-]*" + re.escape(_end(label)), data)
     return [block + b"\n" for block in blocks]
+
+
+def _begin(label: str) -> bytes:
+    return f"-----BEGIN {label}-----".encode()
+
+
+def _end(label: str) -> bytes:
+    return f"-----END {label}-----".encode()
 
 
 def load_bundle(path: Path) -> tuple[x509.Certificate, ...]:

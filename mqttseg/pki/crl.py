@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography import x509
 
 from mqttseg.pki import files, shapes
-from mqttseg.pki.bundle import pem_blocks
+from mqttseg.pki.bundle import whole_blocks
 from mqttseg.pki.records import Record, Records
 from mqttseg.pki.shapes import RevocationReason, Signer, pem
 
@@ -47,9 +47,13 @@ def _entry(record: Record) -> x509.RevokedCertificate:
 
 
 def _others(path: Path, ours: set[x509.Name]) -> list[bytes]:
-    """The lists in the file that are not ours; none when the file cannot be read: then this is its repair."""
+    """The lists in the file that are not ours; damaged ones are left out, so that this is the file's repair."""
+    data = path.read_bytes() if path.exists() else b""
+    return [block for block in whole_blocks(data, "X509 CRL") if _issuer(block) not in {None, *ours}]
+
+
+def _issuer(block: bytes) -> x509.Name | None:
     try:
-        blocks = pem_blocks(path.read_bytes(), "X509 CRL")
-        return [block for block in blocks if x509.load_pem_x509_crl(block).issuer not in ours]
-    except (FileNotFoundError, ValueError):
-        return []
+        return x509.load_pem_x509_crl(block).issuer
+    except ValueError:
+        return None

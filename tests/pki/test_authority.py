@@ -18,8 +18,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mqttseg.errors import OperatorError
 from mqttseg.pki.authority import Authority
+from mqttseg.pki.bundle import pem_blocks
 from mqttseg.pki.keys import KeyType
 from mqttseg.pki.records import Kind, Origin, Status
+from mqttseg.pki.revocation import load_revocations
 from mqttseg.pki.shapes import CLOCK_SKEW, RevocationReason
 from tests.pki.forging import DOMAIN, NOW, Clock, Forger, new_authority
 
@@ -298,7 +300,36 @@ def test_the_crl_file_holds_both_lists_and_keeps_those_of_other_authorities(tmp_
     authority.revoke("thermo-1")
     data = path.read_bytes()
     assert data.count(b"BEGIN X509 CRL") == 3
-    assert data.endswith(foreign)
+    assert data.endswith(foreign)  # after our two: docs/how-to/existing-fleet.md counts on it
+
+
+def test_revoking_keeps_the_list_of_another_authority_of_the_bundle_in_force(tmp_path: Path) -> None:
+    """As an operator brings a fleet: its authority appended to the bundle, and its list to ours."""
+    authority, fleet = new_authority(tmp_path), Forger.new("fleet")
+    bundle, lists = authority.certs / "ca.crt", authority.certs / "ca.crl"
+    bundle.write_bytes(bundle.read_bytes() + fleet.pem)
+    lists.write_bytes(lists.read_bytes() + b"# the fleet's\r\n" + fleet.crl(7).replace(b"\n", b"\r\n").rstrip())
+    ours = x509.load_pem_x509_certificate(authority.issue("thermo-1").certificate)
+    for _ in range(2):
+        authority.write_crl()
+    authority.revoke("thermo-1")
+    revoked = load_revocations(lists, bundle)
+    assert revoked.is_revoked(fleet.leaf(serial=7))
+    assert revoked.is_revoked(ours)
+    assert not revoked.is_revoked(fleet.leaf(serial=8))
+
+
+@pytest.mark.parametrize("broken", [b"-----BEGIN X509 CRL-----\nMIIB\n", b"rubbish\xff"])
+@pytest.mark.parametrize("closed", [b"", b"-----END X509 CRL-----\n"])
+def test_a_damaged_list_of_another_authority_does_not_cost_the_whole_ones(
+    tmp_path: Path, broken: bytes, closed: bytes
+) -> None:
+    authority, fleet = new_authority(tmp_path), Forger.new("fleet")
+    lists = authority.certs / "ca.crl"
+    lists.write_bytes(lists.read_bytes() + broken + closed + fleet.crl(7) + broken + closed)
+    authority.write_crl()
+    found = [x509.load_pem_x509_crl(block).issuer for block in pem_blocks(lists.read_bytes(), "X509 CRL")]
+    assert found[2:] == [fleet.certificate.subject]
 
 
 def test_every_list_has_a_higher_number_than_the_last(tmp_path: Path) -> None:
