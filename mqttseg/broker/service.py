@@ -74,6 +74,8 @@ class Service:
         except MqttsegError:
             self._listeners.stop_listening()
             raise
+        if config.metrics is not None:
+            log.warning("metrics at %s: this version does not serve them yet", config.metrics)
         loop = asyncio.get_running_loop()
         self._chores = [
             loop.create_task(self._watch_revocations(), name="watch revocations"),
