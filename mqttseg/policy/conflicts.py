@@ -12,13 +12,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mqttseg.errors import Problem
+from mqttseg.errors import Problem, Source
 from mqttseg.policy.cover import Budget, meets
 from mqttseg.policy.membership import Membership, glob_overlap
 from mqttseg.policy.model import Device, Member, Policy, Rule, Segment
 from mqttseg.policy.pattern import example, namespace_pattern
 from mqttseg.policy.trie import Asker, Node
 
+_MOST = 100  # overlaps to report: each takes a search, and nobody reads on
 _STEPS = 10_000_000  # for one namespace entry against all others: it meets few of them
 
 
@@ -67,14 +68,20 @@ def _claims(policy: Policy) -> Iterator[_Claim]:
 
 def _glob_conflicts(globs: list[_Claim], decided: frozenset[str]) -> Iterator[Problem]:
     """One problem per glob at most: a glob that meets many says nothing new with each."""
+    found = 0
     ordered = sorted(globs, key=lambda claim: _edges(claim.member.pattern)[0])
     starts = [_edges(claim.member.pattern)[0] for claim in ordered]
     for at, claim in enumerate(ordered):
         end = bisect_left(starts, starts[at] + "\U0010ffff", lo=at)  # those whose fixed beginning extends this one's
         for other in ordered[at + 1 : end]:
             if claim.conflicts(other) and (problem := _glob_conflict(claim, other, decided)):
+                found += 1
                 yield problem
                 break
+        if found == _MOST:
+            what = f"{_MOST} overlaps of globs are reported, and no more were looked for"
+            yield Problem(max((c.member.source for c in globs), key=_in_file_order), what, "mend those first")
+            return
 
 
 def _glob_conflict(a: _Claim, b: _Claim, decided: frozenset[str]) -> Problem | None:
@@ -84,12 +91,16 @@ def _glob_conflict(a: _Claim, b: _Claim, decided: frozenset[str]) -> Problem | N
     shared = glob_overlap(a.member.pattern, b.member.pattern, decided)
     if shared is None:
         return None
-    first, second = sorted((a, b), key=lambda claim: (claim.member.source.line, claim.member.source.column))
+    first, second = sorted((a, b), key=lambda claim: _in_file_order(claim.member.source))
     what = (
         f"{second.member.pattern} in {second} overlaps {first.member.pattern} in {first} ({first.member.source}): "
         f"{shared} would be in both"
     )
     return Problem(second.member.source, what, "narrow one of them, or list the shared ids exactly")
+
+
+def _in_file_order(source: Source) -> tuple[int, int]:
+    return source.line, source.column
 
 
 def _edges(glob: str) -> tuple[str, str]:

@@ -279,6 +279,13 @@ def test_what_is_wrong_in_the_inventory_is_said(case: str) -> None:
     assert len(found) == 1, found
 
 
+def test_of_very_many_overlapping_globs_a_hundred_are_reported() -> None:
+    globs = ", ".join(f"'*x{number}*'" for number in range(250))
+    found = problems(f"segments:\n  a: {{members: [{globs}]}}\n  b: {{members: [{globs}]}}\n")
+    assert len(found) == 101
+    assert "100 overlaps of globs are reported" in found[-1]
+
+
 def test_all_problems_of_both_files_come_in_one_run_in_file_order() -> None:
     found = problems(
         """mode: loud
