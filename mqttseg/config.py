@@ -35,6 +35,7 @@ _HOST = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
 _MQTTS, _METRICS = 8883, 9883
+_LISTEN = ["mqtts://0.0.0.0:8883", "mqtts://[::]:8883"]
 
 
 class ClientIds(StrEnum):
@@ -230,7 +231,7 @@ class ConfigFile(Keys):
         Field(min_length=1),
         BeforeValidator(as_list, json_schema_input_type=ListenText | list[ListenText]),
     ] = Field(
-        default_factory=lambda: ["mqtts://0.0.0.0:8883", "mqtts://[::]:8883"], description="Where devices connect."
+        default_factory=_LISTEN.copy, description="Where devices connect.", json_schema_extra={"default": [*_LISTEN]}
     )
     identity: IdentityEntry = Field(default_factory=IdentityEntry, description="How a certificate names its device.")
     client_id: Literal["bound", "any"] = Field(

@@ -154,7 +154,9 @@ class BrokerEntry(Keys):
     """Where the broker is, as the devices see it."""
 
     addresses: list[Address] = Field(min_length=1, description="Its addresses.")
-    ports: list[Port] = Field(default_factory=lambda: [8883], min_length=1, description="Its ports.")
+    ports: list[Port] = Field(
+        default_factory=lambda: [8883], min_length=1, description="Its ports.", json_schema_extra={"default": [8883]}
+    )
 
 
 class NetworkEntry(Keys):

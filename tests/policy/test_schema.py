@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mqttseg.config import config_schema
-from mqttseg.policy.schema import JsonSchema, devices_schema, policy_schema, schema_text
+from mqttseg.config import ConfigFile, config_schema
+from mqttseg.policy.schema import BrokerEntry, JsonSchema, devices_schema, policy_schema, schema_text
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SCHEMAS = {"policy": policy_schema, "devices": devices_schema, "mqttseg": config_schema}
@@ -39,6 +39,13 @@ def test_no_schema_accepts_unknown_keys_or_null(make: Callable[[], JsonSchema]) 
             assert one.get("additionalProperties") is False
         assert one.get("type") != "null"
         assert one.get("default", "") is not None
+
+
+def test_defaults_that_are_lists_are_in_the_schemas() -> None:
+    made = ConfigFile.model_validate({})
+    assert config_schema()["properties"]["listen"]["default"] == made.listen
+    broker = BrokerEntry.model_validate({"addresses": ["192.0.2.1"]})
+    assert policy_schema()["$defs"]["BrokerEntry"]["properties"]["ports"]["default"] == broker.ports
 
 
 @pytest.mark.parametrize("make", SCHEMAS.values())
