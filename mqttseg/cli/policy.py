@@ -53,7 +53,6 @@ def check(
     Check a policy and run its tests; warn of what is valid and probably not meant. Exits with 3 when it is not
     valid, after saying everything that is wrong with it, and with 4 when one of its tests fails.
     """
-    from mqttseg.policy.advice import advise
     from mqttseg.policy.check import run_tests
 
     try:
@@ -62,7 +61,7 @@ def check(
         if as_json:
             show_json({"ok": False, "problems": [_problem(item) for item in error.problems]})
         raise typer.Exit(fail_with_problems(error)) from None
-    failures, advice = run_tests(compiled), advise(compiled, datetime.now(UTC))
+    failures, advice = run_tests(compiled), _advice(compiled)
     for item in advice:
         warn(str(item))
     if as_json:
@@ -173,6 +172,16 @@ def _compiled(file: Path | None, devices: Path | None, config: Path | None) -> C
     if devices is None and beside.exists():
         devices = beside
     return compile_policy(load_policy(file, devices), datetime.now(UTC))
+
+
+def _advice(compiled: Compiled) -> list[Problem]:
+    from mqttseg.policy.advice import advise, advise_of_text
+
+    file = Path(compiled.policy.source.file)
+    found = advise(compiled, datetime.now(UTC))
+    if file.is_file():  # a pipe has nothing more to say
+        found += advise_of_text(file.read_text(encoding="utf-8-sig"), str(file))
+    return found
 
 
 def _tests(compiled: Compiled) -> list[tuple[str, Source]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from mqttseg.errors import Problem, Reason
+from mqttseg.errors import Problem, Reason, Source
 from mqttseg.policy.compiled import Compiled
 from mqttseg.policy.decide import decide
 from mqttseg.policy.model import Action, Role, Segment, Width
@@ -23,6 +23,15 @@ def advise(compiled: Compiled, now: datetime) -> list[Problem]:
         *_expired_conduits(compiled, now),
     ]
     return sorted(found, key=lambda problem: (problem.source.line, problem.source.column))
+
+
+def advise_of_text(text: str, file: str) -> list[Problem]:
+    """What stands out in a policy's file as text: one cut off in the middle can be a valid policy with other rights."""
+    if text.endswith(("\n", "\r")) or not text:
+        return []
+    end = Source(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+    what = "the last line does not end: the file may have been cut short"
+    return [Problem(end, what, "see whether all of it is there, and end it with a newline")]
 
 
 def _unsubscribable(compiled: Compiled) -> Iterator[Problem]:

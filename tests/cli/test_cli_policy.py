@@ -97,3 +97,12 @@ def test_schema_prints_each_schema(mqttseg: Command) -> None:
     schemas = {"policy": policy_schema(), "devices": devices_schema(), "config": config_schema()}
     for name, schema in schemas.items():
         assert json.loads(mqttseg("policy", "schema", name).out) == schema
+
+
+def test_a_policy_whose_last_line_does_not_end_is_valid_with_a_warning(site: Path, mqttseg: Command) -> None:
+    policy = site / "configs" / "policy.yaml"
+    policy.write_text(policy.read_text().rstrip("\n"))
+    result = mqttseg("policy", "check", "--json")
+    assert result.code == 0
+    assert "cut short" in result.err
+    assert [advice["file"] for advice in result.json["advice"]] == ["configs/policy.yaml"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mqttseg.errors import Problem
-from mqttseg.policy.advice import advise
+from mqttseg.policy.advice import advise, advise_of_text
 from mqttseg.policy.compiled import compile_policy
 from mqttseg.policy.load import load_policy
 
@@ -48,6 +48,16 @@ def test_each_finding_has_its_line_and_what_to_do(tmp_path: Path) -> None:
         (16, "no device is in empty"),
         (18, "the conduit old ended 2026-01-01 00:00 UTC, and grants nothing"),
     ]
+
+
+def test_a_file_that_may_have_been_cut_short_is_pointed_out() -> None:
+    """Cut after `members:`, hvac would have its whole namespace, and the file would be valid."""
+    assert advise_of_text(POLICY, "p") == []
+    cut = POLICY[: POLICY.index("\n    subscribe")]
+    (found,) = advise_of_text(cut, "p")
+    assert str(found.source) == "p:6:26"
+    assert "cut short" in found.what
+    assert advise_of_text(cut + "\r\n", "p") == []
 
 
 def test_shipped_example_needs_no_advice() -> None:
