@@ -8,6 +8,7 @@ earlier ones, so a failed batch folds into the next and nothing is lost. Refuses
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
@@ -17,6 +18,8 @@ from mqttseg.engine.message import Delivery, Message
 
 if TYPE_CHECKING:
     from mqttseg.engine.session import Session
+
+logger = logging.getLogger(__name__)
 
 K = TypeVar("K")
 Row: TypeAlias = tuple[int | str | bytes | float | None, ...]
@@ -202,16 +205,26 @@ class Journal:
             self._listener(StoreRecovered())
         if batch is not None:
             for act, argument in batch.releases:
-                act(argument)
+                _release(act, argument)
 
     def failed(self, detail: str) -> None:
         """The rows last taken are not stored: keep them, and what waits for them, for the next attempt."""
         batch, self._taken = self._taken, None
+        # A wake while this batch was being stored took nothing: the next nudge has to wake again
+        self._awake = False
         if batch is not None:
             batch.fold_into(self._open)
         if not self._failing:
             self._failing = True
             self._listener(StoreFailed(detail))
+
+
+def _release(act: Callable[..., object], argument: object) -> None:
+    """Say what waited. One device's failure must not keep the others, nor the next batch, waiting for ever."""
+    try:
+        act(argument)
+    except Exception:
+        logger.exception("what waited for a commit failed; the rest goes on")
 
 
 def _rows(batch: _Batch) -> Rows | None:

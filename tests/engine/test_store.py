@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
+from threading import Event
 
 import pytest
 
@@ -503,6 +504,49 @@ def test_thread_commits_while_the_loop_goes_on(durable: Site) -> None:
     assert len(writer.take(Puback)) == 5
     durable.kill()
     assert durable.engine.sessions["r"].owed == 5
+
+
+def test_disk_that_failed_once_is_tried_again_at_the_next_tick(durable: Site) -> None:
+    """Though something woke the committer while the batch that failed was being stored."""
+    posted: Queue[Callable[[], None]] = Queue()
+    assert durable.store is not None
+    reader, writer = durable.device("r", clean=False), durable.device("w")
+    reader.subscribe(("a", 1))
+    broken, woken = Broken(durable.store), Event()
+
+    def fail(rows: Rows) -> None:
+        woken.wait(10)
+        raise OperatorError("disk is full")
+
+    broken.commit = fail
+    committer = ThreadCommitter(durable.engine.journal, broken, posted.put)  # type: ignore[arg-type]  # what is used
+    writer.publish("a", b"x", 1)
+    posted.get(timeout=10)()
+    writer.publish("a", b"y", 1)
+    woken.set()
+    while not durable.told(StoreFailed):
+        posted.get(timeout=10)()
+    broken.repair()
+    durable.engine.tick(durable.now)
+    while not durable.told(StoreRecovered):
+        posted.get(timeout=10)()
+    assert writer.take(Puback) == [Puback(1), Puback(2)]
+    committer.close()
+
+
+def test_one_release_that_fails_does_not_keep_the_others_waiting(
+    durable: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[object] = []
+
+    def fail(argument: object) -> None:
+        raise RuntimeError(argument)
+
+    durable.engine.journal.after(fail, "first")
+    durable.engine.journal.after(heard.append, "second")
+    durable.commit()
+    assert heard == ["second"]
+    assert "what waited for a commit failed" in caplog.text
 
 
 CHILD = """
