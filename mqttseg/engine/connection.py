@@ -195,6 +195,9 @@ class Connection:
 
     def _begin(self, begun: tuple[Suback, list[tuple[str, int]]]) -> None:
         """Subscribe, then SUBACK, then the retained messages [MQTT-3.8.4-1][MQTT-3.8.4-4]."""
+        if not self._engine.holds(self.session):
+            # Discarded before the commit: what it is owed from now on would stay on the disk with nobody to settle it
+            return
         suback, granted = begun
         for topic_filter, qos in granted:
             self._engine.subscribe(self.session, topic_filter, qos)
@@ -213,6 +216,8 @@ class Connection:
 
     def _cease(self, packet: Unsubscribe) -> None:
         """UNSUBACK even when nothing matched [MQTT-3.10.4-5]; what is in flight is still finished [MQTT-3.10.4-3]."""
+        if not self._engine.holds(self.session):
+            return
         for topic_filter in packet.filters:
             self._engine.router.unsubscribe(self.session, topic_filter)
         self._send(Unsuback(packet.packet_id))

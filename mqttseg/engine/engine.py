@@ -203,13 +203,17 @@ class Engine:
                 session.offer(message.publish(0))
         return must_wait
 
+    def holds(self, session: Session) -> bool:
+        """Whether this very session exists, and not only one of its key."""
+        return self._sessions.get(session.key) is session
+
     def accepts(self, topic_filter: str) -> bool:
         """Whether the filter is within bounds."""
         return topic_filter.count("/") < self.settings.levels
 
     def subscribe(self, session: Session, topic_filter: str, qos: int) -> None:
         """Begin a subscription, unless its session ended meanwhile."""
-        if self._sessions.get(session.key) is session:
+        if self.holds(session):
             self.router.subscribe(session, topic_filter, qos)
 
     def deliver_retained(self, session: Session, topic_filter: str, qos: int) -> None:
@@ -250,8 +254,6 @@ class Engine:
         session.clear()
         for topic_filter in list(session.filters):
             self.router.unsubscribe(session, topic_filter)
-            if session.durable:
-                self.journal.subscription(session, topic_filter, None)
         if session.durable:
             self.journal.drop_session(session)
 

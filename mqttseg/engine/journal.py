@@ -136,7 +136,10 @@ class Journal:
         self._open.sessions[session.id] = session
 
     def drop_session(self, session: Session) -> None:
-        """The session is gone. Its subscriptions, deliveries and incoming messages are dropped one by one."""
+        """The session is gone, and all rows of its number, noted or stored; note nothing of it after this.
+
+        Its deliveries are settled before, one by one, for the sake of their messages.
+        """
         self._open.sessions[session.id] = None
 
     def subscription(self, session: Session, topic_filter: str, qos: int | None) -> None:
@@ -230,16 +233,21 @@ def _release(act: Callable[..., object], argument: object) -> None:
 def _rows(batch: _Batch) -> Rows | None:
     """Plain values of the objects as they are now; None when nothing changed."""
     rows = Rows()
+    # What was noted of a session before it was dropped must not be written after its rows were deleted
+    dropped = {number for number, session in batch.sessions.items() if session is None}
     for number, session in batch.sessions.items():
         _add(rows.sessions, number, None if session is None else (number, session.key, session.left_at))
     for owned, qos in batch.subscriptions.items():
-        _add(rows.subscriptions, owned, None if qos is None else (*owned, qos))
+        if owned[0] not in dropped:
+            _add(rows.subscriptions, owned, None if qos is None else (*owned, qos))
     for number, message in batch.messages.items():
         _add(rows.messages, number, None if message is None else _message_row(message))
     for number, owed in batch.deliveries.items():
-        _add(rows.deliveries, number, None if owed is None else _delivery_row(*owed))
+        if owed is None or owed[0] not in dropped:
+            _add(rows.deliveries, number, None if owed is None else _delivery_row(*owed))
     for flow, message in batch.incoming.items():
-        _add(rows.incoming, flow, None if message is None else _incoming_row(flow, message))
+        if flow[0] not in dropped:
+            _add(rows.incoming, flow, None if message is None else _incoming_row(flow, message))
     for topic, message in batch.retained.items():
         _add(rows.retained, topic, None if message is None else _message_row(message)[1:])
     changes = (rows.sessions, rows.subscriptions, rows.messages, rows.deliveries, rows.incoming, rows.retained)

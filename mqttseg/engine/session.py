@@ -199,8 +199,6 @@ class Session:
         """The session is over: nothing is owed."""
         for delivery in (*self.in_flight.published.values(), *self.in_flight.released.values(), *self.queue.items):
             self._settle(delivery)
-        for packet_id in self.incoming if self.durable else ():
-            self._journal.incoming(self, packet_id, None)
         self.in_flight.published.clear()
         self.in_flight.released.clear()
         self.queue.items.clear()

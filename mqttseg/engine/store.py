@@ -22,6 +22,21 @@ from mqttseg.engine.message import Delivery, Message
 from mqttseg.engine.schema import NewerSchema, migrate
 from mqttseg.errors import OperatorError
 
+ORPHANS: Final = (
+    *(
+        f"DELETE FROM {table} WHERE session NOT IN (SELECT id FROM sessions)"  # noqa: S608
+        for table in ("subscriptions", "incoming", "deliveries")
+    ),
+    "DELETE FROM deliveries WHERE message NOT IN (SELECT id FROM messages)",
+    "DELETE FROM messages WHERE id NOT IN (SELECT message FROM deliveries)",
+)
+"""Rows that no session owns: an earlier version left some, and nobody would ever delete them."""
+LAST_ID: Final = """SELECT max(last) FROM (SELECT 0 AS last
+    UNION SELECT max(id) FROM sessions UNION SELECT max(session) FROM subscriptions
+    UNION SELECT max(session) FROM incoming UNION SELECT max(session) FROM deliveries
+    UNION SELECT max(id) FROM messages UNION SELECT max(id) FROM deliveries
+    UNION SELECT max(released) FROM deliveries)"""
+"""All numbers in use, also as a mere reference: a new session must not inherit rows by its number."""
 CHUNKS: Final = (128, 32, 8, 1)
 """Rows per INSERT. Few sizes, so that the statements stay prepared; at most 999 variables each."""
 
@@ -68,30 +83,20 @@ class Store:
 
     def commit(self, rows: Rows) -> None:
         """Store one batch, whole or not at all. Raises OperatorError."""
-        with _operator_errors(self.path):
-            self._database.execute("BEGIN")
-            try:
-                self._write(rows)
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+        with _operator_errors(self.path), self._transaction():
+            self._write(rows)
 
     def load(self) -> Stored:
-        """All that was committed. Deliveries whose session or message is missing are left out. Raises OperatorError."""
+        """All that was committed, after what belongs to no session or no message is deleted. Raises OperatorError."""
         with _operator_errors(self.path):
             fetch = self._fetch
-            owned = "session IN (SELECT id FROM sessions)"
-            deliveries = self._deliveries(owned)
+            last_id = fetch(LAST_ID)[0][0]
+            self._delete_orphans()
             return Stored(
-                last_id=fetch(
-                    "SELECT max(max_id) FROM (SELECT max(id) AS max_id FROM sessions UNION SELECT max(id) FROM messages"
-                    " UNION SELECT max(id) FROM deliveries UNION SELECT max(released) FROM deliveries UNION SELECT 0)"
-                )[0][0],
+                last_id=last_id,
                 sessions=fetch("SELECT id, key, left_at FROM sessions ORDER BY id"),
-                subscriptions=fetch(f"SELECT session, filter, qos FROM subscriptions WHERE {owned}"),  # noqa: S608
-                deliveries=deliveries,
+                subscriptions=fetch("SELECT session, filter, qos FROM subscriptions"),
+                deliveries=self._deliveries(),
                 incoming=[
                     (session, packet_id, Message(topic, payload, 2, bool(retain), key))
                     for session, packet_id, topic, payload, retain, key in fetch(
@@ -105,18 +110,32 @@ class Store:
                 ],
             )
 
-    def _deliveries(self, owned: str) -> list[tuple[int, Delivery]]:
+    def _delete_orphans(self) -> None:
+        with self._transaction():
+            for statement in ORPHANS:
+                self._database.execute(statement)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    def _deliveries(self) -> list[tuple[int, Delivery]]:
         messages: dict[int, Message] = {}
         for number, topic, payload, qos, origin in self._fetch("SELECT id, topic, payload, qos, origin FROM messages"):
             messages[number] = Message(topic, payload, qos, False, origin)
             messages[number].id = number
         found = []
         for number, session, message_id, qos, retain, packet_id, released in self._fetch(
-            f"SELECT * FROM deliveries WHERE {owned} ORDER BY released, id"  # noqa: S608
+            "SELECT * FROM deliveries ORDER BY released, id"
         ):
-            message = messages.get(message_id)
-            if message is None:
-                continue
+            message = messages[message_id]
             message.owed += 1
             delivery = Delivery(message, qos, bool(retain))
             delivery.id, delivery.packet_id, delivery.released = number, packet_id, released
@@ -131,6 +150,9 @@ class Store:
     def _write(self, rows: Rows) -> None:
         """Deletions first: a session may have gone and come back under another id."""
         self._delete_numbers("sessions", rows.sessions.gone)
+        for owned in ("subscriptions", "incoming", "deliveries"):
+            # By the session's number, so that no batch before this one can have left anything behind
+            self._delete_numbers(owned, rows.sessions.gone, column="session")
         self._delete_numbers("messages", rows.messages.gone)
         self._delete_numbers("deliveries", rows.deliveries.gone)
         self._delete("DELETE FROM subscriptions WHERE session = ? AND filter = ?", rows.subscriptions.gone)
@@ -143,9 +165,9 @@ class Store:
         self._insert("retained", rows.retained.rows)
         self._insert("deliveries", rows.deliveries.rows)
 
-    def _delete_numbers(self, table: str, numbers: Sequence[int]) -> None:
+    def _delete_numbers(self, table: str, numbers: Sequence[int], column: str = "id") -> None:
         if numbers:
-            statement = f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+            statement = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
             self._database.execute(statement, (json.dumps(numbers),))
 
     def _delete(self, statement: str, keys: Sequence[tuple[int | str, ...]]) -> None:

@@ -239,6 +239,54 @@ def test_nothing_of_a_discarded_session_is_left(durable: Site) -> None:
         assert _count(durable, table) == 0, table
 
 
+@pytest.mark.parametrize("committed_between", [False, True])
+def test_subscribe_that_waits_when_its_session_is_discarded_leaves_nothing(
+    durable: Site, *, committed_between: bool
+) -> None:
+    """Neither its filters nor what retained messages it would have been owed."""
+    durable.device("w").publish("a", b"x", 1, retain=True)
+    reader = durable.device("r", clean=False)
+    reader.say(Subscribe(1, (("a", 1), ("b/#", 2))))
+    rows = durable.engine.journal.take() if committed_between else None
+    reader.publish("c", b"y", 2)
+    reader.say(Unsubscribe(2, ("b/#",)))
+    reader.connect(clean=True)
+    if rows is not None:
+        assert durable.store is not None
+        durable.store.commit(rows)
+        durable.engine.journal.committed()
+    durable.commit()
+    assert not [*reader.take(Suback), *reader.take(Unsuback), *reader.messages()]
+    for table in ("sessions", "subscriptions", "messages", "deliveries", "incoming"):
+        assert _count(durable, table) == 0, table
+
+
+def test_subscribe_of_a_discarded_session_is_not_brought_back_by_a_failed_commit(durable: Site) -> None:
+    reader = durable.device("r", clean=False)
+    reader.say(Subscribe(1, (("a", 1),)))
+    durable.engine.journal.take()
+    reader.connect(clean=True)
+    durable.engine.journal.failed("disk is full")
+    durable.commit()
+    assert _count(durable, "subscriptions") == 0
+
+
+def test_orphans_of_an_earlier_version_are_deleted_and_never_inherited(durable: Site) -> None:
+    assert durable.store is not None
+    database = durable.store._database
+    database.execute("INSERT INTO subscriptions VALUES (7, 'a', 1)")
+    database.execute("INSERT INTO incoming VALUES (8, 1, 'a', x'00', 0)")
+    database.execute("INSERT INTO messages VALUES (2, 'a', x'00', 1, NULL)")
+    database.execute("INSERT INTO messages VALUES (3, 'a', x'00', 1, NULL)")
+    database.execute("INSERT INTO deliveries VALUES (4, 9, 2, 1, 0, 0, 0)")
+    durable.kill()
+    for table in ("subscriptions", "messages", "deliveries", "incoming"):
+        assert _count(durable, table) == 0, table
+    durable.device("d", clean=False)
+    assert durable.engine.sessions["d"].id == 10
+    assert not durable.engine.subscriptions
+
+
 def test_session_made_anew_between_commits_is_the_new_one(durable: Site) -> None:
     device = durable.device("d", clean=False)
     device.subscribe(("old", 1))
