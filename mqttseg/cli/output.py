@@ -25,6 +25,7 @@ _STYLES: Mapping[str, str] = {
     "revoked": "red",
     "failed": "red",
     "down": "red",
+    "not published": "red",
 }
 
 

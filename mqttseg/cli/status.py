@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import fail, show_json, show_table
 from mqttseg.cli.policy import counts
 from mqttseg.cli.site import broker_names, compile_site, find_site, near
-from mqttseg.errors import ConfigurationError
+from mqttseg.errors import ConfigurationError, OperatorError
 
 if TYPE_CHECKING:
     from mqttseg.config import Config, Endpoint
+    from mqttseg.pki.revocation import Revocations
 
 _SOON = timedelta(days=30)
 _PATIENCE = 3.0
@@ -43,7 +45,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     Look at the policy, the certificates, and whether the broker accepts TLS connections where it should listen (the
     broker sees that as a connection without a certificate). Exits with 3 when a file is not valid, and with 1 when
-    the broker is down or a certificate has expired.
+    the broker is down, a certificate has expired, or a revocation is not published.
     """
     site = find_site(config)
     findings = [_policy(site), *_certificates(site), *(_listener(site, at) for at in site.listen)]
@@ -75,15 +77,36 @@ def _certificates(config: Config) -> Iterator[_Finding]:
         yield _dated("authority", min(item.not_valid_after_utc for item in authorities), str(near(config.ca)))
         yield _broker(config)
         if config.crl is not None:
-            revoked = load_revocations(config.crl, config.ca)
-            stale = revoked.is_stale(datetime.now(UTC))
-            advice = "; run `mqttseg ca crl --refresh`" if stale else ""
-            state = "stale" if stale else "ok"
-            yield _Finding("revocations", state, f"{len(revoked.entries)} in {near(config.crl)}{advice}")
+            yield _revocations(config.crl, load_revocations(config.crl, config.ca))
+            yield from _unpublished(config.certs, config.crl)
     except ConfigurationError as error:
         for problem in error.problems:
             fail(str(problem), error.exit_code)
         yield _Finding("certificates", "failed", "cannot be used", error.exit_code)
+
+
+def _revocations(crl: Path, revoked: Revocations) -> _Finding:
+    stale = revoked.is_stale(datetime.now(UTC))
+    advice = "; run `mqttseg ca crl --refresh`" if stale else ""
+    return _Finding("revocations", "stale" if stale else "ok", f"{len(revoked.entries)} in {near(crl)}{advice}")
+
+
+def _unpublished(certs: Path, crl: Path) -> Iterator[_Finding]:
+    """What the authority has revoked, and the broker cannot know. Nothing where its records are not ours to read."""
+    from mqttseg.pki.authority import Authority
+
+    if not os.access(certs / "ca", os.R_OK | os.X_OK):  # the broker's own user, or a machine without the authority
+        return
+    try:
+        names = sorted({record.name for record in Authority.open(certs).unpublished(crl)})
+    except OperatorError as error:
+        yield _Finding("authority", "failed", str(error), 1)
+        return
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        copy = "" if crl == certs / "ca.crl" else f", then copy {near(certs / 'ca.crl')} there"
+        what = f"{names[0]}{more} revoked, but {near(crl)} does not say so: the broker still admits it"
+        yield _Finding("revocations", "not published", f"{what}; run `mqttseg ca crl --refresh`{copy}", 1)
 
 
 def _broker(config: Config) -> _Finding:

@@ -175,10 +175,17 @@ class Authority:
             yield from self._issue_first(orders, out)
 
     def revoke(self, device_id: str, *, reason: RevocationReason = RevocationReason.UNSPECIFIED) -> tuple[Record, ...]:
-        """Revoke every certificate of a device that has not expired, and publish that. OperatorError: there is none."""
+        """Revoke every certificate of a device that has not expired, and publish that. OperatorError: there is none.
+
+        Certificates whose revocation was recorded, but could not be published, count: this publishes it.
+        """
+        pending = self._pending(device_id)
         with self._site.locked():
             now = self._site.clock()
             found = [item for item in self.show(device_id) if item.status(now) is Status.VALID]
+            if not found and pending:
+                self._site.publish()
+                return pending
             if not found:
                 raise OperatorError(f"{device_id} has no valid certificate to revoke")
             return self._revoke(found, reason)
@@ -207,6 +214,18 @@ class Authority:
         with self._site.locked():
             self._site.publish()
         return self.certs / "ca.crl"
+
+    def unpublished(self, crl: Path) -> tuple[Record, ...]:
+        """Certificates that are revoked and have not expired, and that this revocation list does not name."""
+        with files.operator_errors():
+            return self._site.unpublished(crl)
+
+    def _pending(self, device_id: str) -> tuple[Record, ...]:
+        """Of one device, what is revoked in the records only. To be asked before the lock, whose taking publishes."""
+        with files.operator_errors():
+            return tuple(
+                item for item in self._site.unpublished() if (item.kind, item.name) == (Kind.DEVICE, device_id)
+            )
 
     def _issue_first(self, orders: Sequence[Order], out: Path | None) -> tuple[Issued, ...]:
         """First certificates, for ids that hold no valid one; nothing of others is overwritten."""

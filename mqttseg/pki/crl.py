@@ -38,6 +38,12 @@ def publish(path: Path, records: Records, issuing: Signer, root_list: bytes, now
     records.mark_published(number, now)
 
 
+def unpublished(path: Path, records: Records, now: datetime) -> tuple[Record, ...]:
+    """What is revoked and has not expired, and yet is in no list of the file: brokers still admit it."""
+    listed = {entry.serial_number for item in map(_load, _blocks(path)) if item is not None for entry in item}
+    return tuple(record for record in records.revoked(now) if record.serial not in listed)
+
+
 def _entry(record: Record) -> x509.RevokedCertificate:
     return shapes.revoked(
         record.serial,
@@ -48,12 +54,15 @@ def _entry(record: Record) -> x509.RevokedCertificate:
 
 def _others(path: Path, ours: set[x509.Name]) -> list[bytes]:
     """The lists in the file that are not ours; damaged ones are left out, so that this is the file's repair."""
-    data = path.read_bytes() if path.exists() else b""
-    return [block for block in whole_blocks(data, "X509 CRL") if _issuer(block) not in {None, *ours}]
+    return [block for block in _blocks(path) if (item := _load(block)) is not None and item.issuer not in ours]
 
 
-def _issuer(block: bytes) -> x509.Name | None:
+def _blocks(path: Path) -> list[bytes]:
+    return whole_blocks(path.read_bytes() if path.exists() else b"", "X509 CRL")
+
+
+def _load(block: bytes) -> x509.CertificateRevocationList | None:
     try:
-        return x509.load_pem_x509_crl(block).issuer
+        return x509.load_pem_x509_crl(block)
     except ValueError:
         return None

@@ -75,7 +75,25 @@ class Site:
     def publish(self) -> None:
         """Sign the issuing authority's revocation list afresh, and publish it with the root's."""
         root_list = (self.certs / "ca" / f"{founding.ROOT}.crl").read_bytes()
-        crl.publish(self.certs / "ca.crl", self.records, self._signer(), root_list, self.clock())
+        try:
+            crl.publish(self.certs / "ca.crl", self.records, self._signer(), root_list, self.clock())
+        except OSError as error:
+            self._say_who_is_still_admitted(error)
+            raise
+
+    def unpublished(self, path: Path | None = None) -> tuple[Record, ...]:
+        """Certificates that are revoked in the records only, and not in the file (`ca.crl`): brokers admit them."""
+        return crl.unpublished(path or self.certs / "ca.crl", self.records, self.clock())
+
+    def _say_who_is_still_admitted(self, error: OSError) -> None:
+        # Whoever revokes must not take this for a revocation that failed as a whole, nor for one that is in force.
+        if names := sorted({record.name for record in self.unpublished()}):
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise OperatorError(
+                f"{error.filename or self.certs / 'ca.crl'}: {error.strerror or error}; the revocation of {names[0]}"
+                f"{more} is recorded, but NOT published: the broker still admits it; make {self.certs} writable and"
+                " run `mqttseg ca crl --refresh`"
+            ) from error
 
     def issue_devices(self, orders: Sequence[Order], directory: str) -> tuple[Issued, ...]:
         """Certificates for devices, all recorded or none."""

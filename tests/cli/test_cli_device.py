@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from mqttseg.cli.device import KeyTypeName, ReasonName
 from mqttseg.pki.keys import KeyType
 from mqttseg.pki.shapes import RevocationReason
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Result
 
 
 def options_of(line: str) -> dict[str, str]:
@@ -191,3 +192,41 @@ def test_enroll_warns_of_devices_in_no_segment(site: Path, mqttseg: Command) -> 
 def test_the_choices_of_the_command_line_are_those_of_the_authority() -> None:
     assert set(get_args(KeyTypeName)) == set(KeyType)
     assert set(get_args(ReasonName)) == set(RevocationReason)
+
+
+def refuse_to_write(path: Path, *_: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+@pytest.fixture
+def half_revoked(site: Path, mqttseg: Command, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """What `device revoke cam-1` said when certs/ was not writable; it is again."""
+    mqttseg("device", "issue", "cam-1")
+    with monkeypatch.context() as patch:
+        patch.setattr("mqttseg.pki.files.replace", refuse_to_write)
+        first, second = mqttseg("device", "revoke", "cam-1"), mqttseg("device", "revoke", "cam-1")
+    assert first == second
+    return first
+
+
+def test_a_revocation_that_cannot_be_published_says_so_and_what_to_do(half_revoked: Result) -> None:
+    assert half_revoked.code == 1
+    assert "recorded, but NOT published: the broker still admits it" in half_revoked.err
+    assert "writable and run `mqttseg ca crl --refresh`" in half_revoked.err
+
+
+def test_revoking_again_publishes_what_could_not_be_published(half_revoked: Result, mqttseg: Command) -> None:
+    assert mqttseg("device", "revoke", "cam-1").code == 0
+    serial = mqttseg("device", "show", "cam-1", "--json").json[0]["serial"]
+    assert serial in str(mqttseg("ca", "crl", "--json").json)
+    assert mqttseg("device", "revoke", "cam-1").code == 1
+
+
+def test_status_shows_a_revocation_that_is_not_published(half_revoked: Result, mqttseg: Command) -> None:
+    def states() -> list[str]:
+        return [found["state"] for found in mqttseg("status", "--json").json if found["what"] == "revocations"]
+
+    assert states() == ["ok", "not published"]
+    assert mqttseg("status").code == 1
+    assert mqttseg("ca", "crl", "--refresh").code == 0
+    assert states() == ["ok"]
