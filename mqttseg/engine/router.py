@@ -2,8 +2,9 @@
 
 Owns the subscriptions of all sessions, and the receivers of each recent topic. A change of one subscription forgets
 exactly the cached topics that its filter matches, by walking a tree of them: churn in one corner leaves the rest
-warm. Connects and disconnects change nothing here: a receiver is a session, present or absent. Refuses to know how a
-message is delivered.
+warm. A walk that would take long forgets them all instead: as right, and it bounds what one SUBSCRIBE costs. Connects
+and disconnects change nothing here: a receiver is a session, present or absent. Refuses to know how a message is
+delivered.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Final
 
 from mqttseg.engine.filtertree import FilterTree
 from mqttseg.engine.session import Session
-from mqttseg.engine.topictree import TopicTree
+from mqttseg.engine.topictree import TooManyNodes, TopicTree
 
 CACHED_LENGTH: Final = 256
 CACHED_LEVELS: Final = 16
 """Longer and deeper topics are routed without the cache, so that its memory is bounded by its entries."""
+WALK: Final = 1_000
+"""A change of one subscription visits so many nodes of the cache; one packet may bring hundreds of changes."""
 
 
 class Route:
@@ -74,9 +77,18 @@ class Router:
         del self.routes[topic]
         self._cached.remove(topic)
 
+    def _forget_all(self) -> None:
+        self.routes.clear()  # not a new one: connections hold it
+        self._cached = TopicTree()
+
     def _invalidate(self, topic_filter: str) -> None:
         if "+" in topic_filter or "#" in topic_filter:
-            for topic in self._cached.match(topic_filter):
+            try:
+                matching = self._cached.match(topic_filter, WALK)
+            except TooManyNodes:
+                self._forget_all()
+                return
+            for topic in matching:
                 self._forget(topic)
         elif topic_filter in self.routes:
             self._forget(topic_filter)

@@ -5,9 +5,14 @@ Owns the tree that retained messages and cached routes are found in. Refuses to 
 
 from __future__ import annotations
 
+import sys
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
+
+
+class TooManyNodes(Exception):  # noqa: N818  # it is a finding; the caller says what to do instead
+    """The walk would visit more nodes than it may."""
 
 
 class _Node(Generic[V]):
@@ -47,13 +52,17 @@ class TopicTree(Generic[V]):
                 return
             del path[depth - 1].children[levels[depth - 1]]
 
-    def match(self, topic_filter: str) -> list[V]:
-        """The values of all topics that the filter matches, ``$`` topics by name only [MQTT-4.7.2-1]."""
+    def match(self, topic_filter: str, most: int = sys.maxsize) -> list[V]:
+        """The values of all topics that the filter matches, ``$`` topics by name only [MQTT-4.7.2-1].
+
+        Raises TooManyNodes before it visits more than ``most``.
+        """
         nodes = [self._root]
         for depth, level in enumerate(topic_filter.split("/")):
             if level == "#":
                 # "sport/#" matches "sport" too (4.7.1.2)
-                return _values_below(nodes, hide_system=depth == 0)
+                return _values_below(nodes, most, hide_system=depth == 0)
+            most = _spend(most, _children(nodes) if level == "+" else len(nodes))
             if level == "+":
                 nodes = [
                     child
@@ -66,14 +75,27 @@ class TopicTree(Generic[V]):
         return [node.value for node in nodes if node.value is not None]
 
 
-def _values_below(nodes: list[_Node[V]], *, hide_system: bool) -> list[V]:
+def _children(nodes: list[_Node[V]]) -> int:
+    return sum(len(node.children) for node in nodes)
+
+
+def _spend(most: int, nodes: int) -> int:
+    """What is left. Asked before the nodes are listed: one level may hold all the topics there are."""
+    if nodes > most:
+        raise TooManyNodes
+    return most - nodes
+
+
+def _values_below(nodes: list[_Node[V]], most: int, *, hide_system: bool) -> list[V]:
     values = []
     stack = nodes
+    most = _spend(most, _children(nodes) if hide_system else len(nodes))
     if hide_system:
         stack = [child for node in nodes for name, child in node.children.items() if not name.startswith("$")]
     while stack:
         node = stack.pop()
         if node.value is not None:
             values.append(node.value)
+        most = _spend(most, len(node.children))
         stack.extend(node.children.values())
     return values

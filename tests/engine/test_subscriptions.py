@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mqttseg.engine import router as router_module
 from mqttseg.engine.router import Router
 from mqttseg.engine.session import Session
 from mqttseg.engine.settings import EngineSettings
+from mqttseg.engine.topictree import TooManyNodes, TopicTree
 from mqttseg.wire.packets import FAILURE, Suback, Unsuback, Unsubscribe
 from tests.engine.engine_harness import Site
 
@@ -147,6 +149,34 @@ def test_churn_in_one_corner_leaves_the_rest_of_the_cache_warm() -> None:
     assert all(router.routes[route.topic] is route for route in routes if not route.topic.startswith("3/"))
 
 
+@pytest.mark.parametrize("topic_filter", ["#", "+/+/z", "t/+/z", "t/#"])
+def test_walk_of_the_cache_is_bounded_whatever_the_filter(topic_filter: str) -> None:
+    """Past the bound all is forgotten, in the very mapping that connections read."""
+    topics, routes_bound = 3 * router_module.WALK, 10_000
+    router, session = Router(routes_bound), _session("d")
+    held = router.routes
+    for number in range(topics):
+        router.route(f"t/{number}/a")
+    router.subscribe(session, topic_filter, 1)
+    assert held is router.routes
+    assert not held
+    router.route("t/1/a")
+    assert list(held) == ["t/1/a"]
+    router.unsubscribe(session, topic_filter)
+    assert router.route("t/1/z").grants == ()
+
+
+@pytest.mark.parametrize("topic_filter", ["#", "+", "+/#", "a/+/c", "a/#"])
+def test_tree_refuses_to_visit_more_nodes_than_it_may(topic_filter: str) -> None:
+    tree: TopicTree[int] = TopicTree()
+    for number in range(50):
+        tree.put(f"a/{number}/c", number)
+        tree.put(f"{number}", number)
+    assert tree.match(topic_filter, 500) == tree.match(topic_filter)
+    with pytest.raises(TooManyNodes):
+        tree.match(topic_filter, 40)
+
+
 LEVEL = st.sampled_from(["a", "b", "", "$c"])
 TOPIC = st.lists(LEVEL, min_size=1, max_size=4).map("/".join).filter(bool)
 FILTER = st.builds(
@@ -157,10 +187,19 @@ FILTER = st.builds(
 CHANGE = st.tuples(st.sampled_from("xyz"), FILTER, st.sampled_from([None, 0, 1, 2]))
 
 
-@given(st.lists(st.tuples(CHANGE, st.lists(TOPIC, max_size=3)), max_size=25))
+STEPS = st.lists(st.tuples(CHANGE, st.lists(TOPIC, max_size=3)), max_size=25)
+
+
+@given(STEPS, st.sampled_from([0, 4, router_module.WALK]))
 def test_cached_receivers_are_those_a_search_without_cache_finds(
-    steps: list[tuple[tuple[str, str, int | None], list[str]]],
+    steps: list[tuple[tuple[str, str, int | None], list[str]]], walk: int
 ) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(router_module, "WALK", walk)
+        _check_receivers(steps)
+
+
+def _check_receivers(steps: list[tuple[tuple[str, str, int | None], list[str]]]) -> None:
     cached, sessions = Router(5), {key: _session(key) for key in "xyz"}
     asked: set[str] = set()
     for (key, topic_filter, qos), topics in steps:
