@@ -16,7 +16,7 @@ from mqttseg.engine.session import Session
 from mqttseg.engine.topictree import TooManyNodes, TopicTree
 
 CACHED_LENGTH: Final = 256
-CACHED_LEVELS: Final = 16
+CACHED_LEVELS: Final = 32
 """Longer and deeper topics are routed without the cache, so that its memory is bounded by its entries."""
 WALK: Final = 1_000
 """A change of one subscription visits so many nodes of the cache; one packet may bring hundreds of changes."""

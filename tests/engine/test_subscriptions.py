@@ -140,6 +140,14 @@ def test_cache_of_receivers_is_bounded() -> None:
     assert list(router.routes) == [f"t/{number}" for number in range(92, 100)]
 
 
+def test_topic_of_32_levels_is_matched_once() -> None:
+    """Filters with many "+" make the match of a deep topic dear."""
+    router, topic = Router(8), "/".join("a" * 32)
+    assert router.route(topic) is router.route(topic)
+    router.route(f"{topic}/a")
+    assert list(router.routes) == [topic]
+
+
 def test_churn_in_one_corner_leaves_the_rest_of_the_cache_warm() -> None:
     router, session = Router(1_000), _session("d")
     routes = [router.route(f"{number % 10}/{number}") for number in range(1_000)]
