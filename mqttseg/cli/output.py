@@ -26,6 +26,7 @@ _STYLES: Mapping[str, str] = {
     "failed": "red",
     "down": "red",
     "not published": "red",
+    "tests fail": "red",
 }
 
 

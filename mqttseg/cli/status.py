@@ -15,7 +15,7 @@ import typer
 
 from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import fail, show_json, show_table
-from mqttseg.cli.policy import counts
+from mqttseg.cli.policy import DENIED, counts
 from mqttseg.cli.site import broker_names, compile_site, find_site, near
 from mqttseg.errors import ConfigurationError, OperatorError
 
@@ -44,7 +44,8 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     $ mqttseg status --json
 
     Look at the policy, the certificates, and whether the broker accepts TLS connections where it should listen (the
-    broker sees that as a connection without a certificate). Exits with 3 when a file is not valid, and with 1 when
+    broker sees that as a connection without a certificate). Exits with 3 when a file is not valid, with 4 when a
+    test of the policy fails (a broker would not take that policy), and with 1 when
     the broker is down, a certificate has expired, or a revocation is not published.
     """
     site = find_site(config)
@@ -59,13 +60,19 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def _policy(config: Config) -> _Finding:
+    from mqttseg.policy.check import run_tests
+
     try:
         compiled = compile_site(config)
     except ConfigurationError as error:
         for problem in error.problems:
             fail(str(problem), error.exit_code)
         return _Finding("policy", "failed", f"{len(error.problems)} problems in {near(config.policy)}", error.exit_code)
-    return _Finding("policy", "ok", f"{near(config.policy)}: {counts(compiled)}, mode {compiled.policy.mode}")
+    failures = run_tests(compiled)
+    for failure in failures:
+        fail(str(failure), DENIED)
+    detail = f"{near(config.policy)}: {counts(compiled)}, mode {compiled.policy.mode}"
+    return _Finding("policy", "tests fail", detail, DENIED) if failures else _Finding("policy", "ok", detail)
 
 
 def _certificates(config: Config) -> Iterator[_Finding]:

@@ -48,6 +48,14 @@ def test_status_exits_with_3_when_a_file_is_invalid(site: Path, mqttseg: Command
     assert mqttseg("status").code == 3
 
 
+def test_status_exits_with_4_when_a_test_of_the_policy_fails(site: Path, mqttseg: Command) -> None:
+    Path("configs/mqttseg.yaml").write_text("listen: mqtts://127.0.0.1:1\n")
+    with Path("configs/policy.yaml").open("a") as policy:
+        policy.write('  - device: thermo-1\n    cannot: ["publish hvac/thermo-1/x"]\n')
+    result = mqttseg("status", "--json")
+    assert (result.code, result.json[0]["state"]) == (4, "tests fail"), result.err
+
+
 def test_status_exits_with_3_when_the_broker_has_no_certificate(site: Path, mqttseg: Command) -> None:
     Path("configs/mqttseg.yaml").write_text("listen: mqtts://127.0.0.1:1\n")
     Path("certs/broker.key").unlink()
