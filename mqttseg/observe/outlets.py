@@ -17,10 +17,12 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
+from mqttseg.errors import OperatorError
 from mqttseg.observe.events import Event, Kind, Outlet
 from mqttseg.observe.fold import Fold
 
 log = logging.getLogger("mqttseg.events")
+trouble = logging.getLogger("mqttseg.audit")  # not the events' own, whose lines are events and nothing else
 
 WAITING = 10_000
 """Events that may wait for the disk; more are counted and dropped, loudly."""
@@ -64,19 +66,50 @@ def log_outlet(event: Event) -> None:
 
 
 class _PrivateFile(logging.handlers.TimedRotatingFileHandler):
-    """Only its owner may read it, from the first byte."""
+    """Only its owner may read it, from the first byte. That it cannot be written is told once, not for every event."""
+
+    _told = False
 
     def _open(self) -> TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return os.fdopen(descriptor, "a", encoding=self.encoding)
 
+    def handleError(self, record: logging.LogRecord | None) -> None:  # noqa: ARG002, N802  # logging's own
+        """Called where an exception is being handled."""
+        if not self._told:
+            self._told = True
+            error = sys.exc_info()[1]
+            why = getattr(error, "strerror", None) or error
+            trouble.error("%s: %s; events are being lost, see to the disk", self.baseFilename, why)
+
+    def close(self) -> None:
+        """Close the file; what the disk does not take is lost, and told like the rest."""
+        try:
+            super().close()
+        except OSError:
+            self.handleError(None)
+
+
+def _open(path: Path, keep_days: int) -> _PrivateFile:
+    """The file, opened: what would never be written must not be found out by the first event."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return _PrivateFile(path, when="midnight", utc=True, backupCount=keep_days, encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(
+            f"{path}: the audit file cannot be written: {error.strerror or error};"
+            " let the broker's user write there, or name another place with `audit: file:` in mqttseg.yaml"
+        ) from error
+
 
 class AuditFile:
-    """Appends events to a file that is rotated at midnight UTC and kept for so many days."""
+    """Appends events to a file that is rotated at midnight UTC and kept for so many days.
+
+    OperatorError when the file cannot be opened. Later, what the disk refuses is logged once and lost.
+    """
 
     def __init__(self, path: Path, keep_days: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        target = _PrivateFile(path, when="midnight", utc=True, backupCount=keep_days, encoding="utf-8", delay=True)
+        target = _open(path, keep_days)
         target.setFormatter(logging.Formatter("%(message)s"))
         self._queue: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
         self._listener = logging.handlers.QueueListener(self._queue, target)
@@ -92,7 +125,7 @@ class AuditFile:
         except queue.Full:
             self._lost += 1
             if self._lost == 1:
-                log.error("the audit file does not keep up: events are being lost")
+                trouble.error("the audit file does not keep up: events are being lost")
 
     def close(self) -> None:
         """Write what waits, and close the file."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mqttseg.errors import Reason
+import pytest
+
+from mqttseg.errors import OperatorError, Reason
 from mqttseg.observe.events import Event, Kind
 from mqttseg.observe.outlets import as_json, as_text, standard_outlets
 
@@ -48,3 +51,29 @@ def test_audit_file_is_complete_after_close_and_only_its_owners_to_read(tmp_path
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["topic"], line["count"]) for line in lines] == [("a", 1), ("b", 1), ("b", 1)]
     assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+@pytest.mark.parametrize("place", ["file/audit.jsonl", "file/state/audit.jsonl", "directory"])
+def test_an_audit_file_that_cannot_be_opened_is_the_operators_to_mend(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(OperatorError, match=r"audit: file:") as caught:
+        standard_outlets(tmp_path / place, keep_days=90)
+    assert str(tmp_path / place) in str(caught.value)
+
+
+def test_a_disk_that_refuses_is_told_once_and_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    outlets = standard_outlets(tmp_path / "audit.jsonl", keep_days=90)
+    monkeypatch.setattr("mqttseg.observe.outlets._PrivateFile.flush", refuse)
+    for topic in ("a", "b", "c"):
+        outlets(Event(Kind.DENY, Reason.NOT_GRANTED, device="d", topic=topic))
+    outlets.close()
+    told = [record.getMessage() for record in caplog.records if record.name == "mqttseg.audit"]
+    assert len(told) == 1
+    assert "No space left on device" in told[0]
+    assert "Traceback" not in capfd.readouterr().err
