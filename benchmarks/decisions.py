@@ -52,7 +52,7 @@ class NoPorts:
     def may_retain(self, topic: str) -> bool:  # noqa: ARG002  # a port's name and shape
         return True
 
-    def mute_publisher(self, topic: str) -> str | None:  # noqa: ARG002
+    def mute_publisher(self, topic: str, origin: str | None) -> str | None:  # noqa: ARG002
         return None
 
     def report(self, event: Event) -> None:

@@ -189,7 +189,8 @@ class _AmqttConversation:
         session = self._backend.session(key)
         if self._connect.clean_session or session is None:
             return Resumed()
-        return Resumed(self._backend.filters_of(key), {i: m.topic for i, m in session.inflight_in.items()})
+        unreleased = {packet_id: (m.topic, len(m.data)) for packet_id, m in session.inflight_in.items()}
+        return Resumed(self._backend.filters_of(key), unreleased)
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()

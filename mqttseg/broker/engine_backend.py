@@ -111,7 +111,7 @@ class EngineConversation:
         session = self._backend.engine.sessions.get(self._key)
         if self._clean or session is None:
             return Resumed()
-        unreleased = {packet_id: message.topic for packet_id, message in session.incoming.items()}
+        unreleased = {packet_id: (m.topic, len(m.payload)) for packet_id, m in session.incoming.items()}
         return Resumed(self._backend.filters_of(self._key), unreleased)
 
     def start(self) -> None:

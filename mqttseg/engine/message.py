@@ -43,7 +43,7 @@ class Message:
         if self._topic is None:
             self._topic = self.topic.encode()
         frame = publish_frame(self._topic, self.payload, qos, retain=retain, dup=dup, packet_id=packet_id)
-        self._last = Publish(self.topic, self.payload, qos, retain, dup, packet_id, frame)
+        self._last = Publish(self.topic, self.payload, qos, retain, dup, packet_id, frame, self.origin)
         return self._last
 
 

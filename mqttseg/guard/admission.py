@@ -21,6 +21,10 @@ SERVER_UNAVAILABLE = 3
 NOT_AUTHORIZED = 5
 
 
+CLIENT_ID_LENGTH = 256
+"""Characters: a backend may keep the key with every message of the session. MQTT asks servers for 23 (3.1.3.1)."""
+
+
 class Refusal(MqttsegError):  # noqa: N818  # MQTT's own word for what CONNACK then says
     """A CONNECT that is not admitted: the CONNACK code for the device, the reason and rule for the operator."""
 
@@ -68,6 +72,9 @@ def session_key(connect: Connect, device_id: str, mode: ClientIds) -> str:
         Refusal: the client id is not this device's.
     """
     client_id = connect.client_id
+    if len(client_id) > CLIENT_ID_LENGTH:
+        detail = f"client id of {len(client_id)} characters, over {CLIENT_ID_LENGTH}"
+        raise Refusal(IDENTIFIER_REJECTED, Reason.CLIENT_ID_MISMATCH, detail)
     if not client_id:
         if not connect.clean_session:  # [MQTT-3.1.3-8]
             raise Refusal(IDENTIFIER_REJECTED, Reason.CLIENT_ID_MISMATCH, "empty client id without clean session")

@@ -24,10 +24,13 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What the backend remembers of a session: filters with their QoS; topics of QoS 2 messages not yet released."""
+    """What the backend remembers of a session: filters with their QoS, and the QoS 2 messages not yet released.
+
+    ``unreleased``: packet id -> topic and size of the payload in bytes.
+    """
 
     filters: Mapping[str, int] = field(default_factory=dict)
-    unreleased: Mapping[int, str] = field(default_factory=dict)
+    unreleased: Mapping[int, tuple[str, int]] = field(default_factory=dict)
 
 
 class Link(Protocol):

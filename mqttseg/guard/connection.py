@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TLS is up: establish who this is (rule 1)."""
         self._transport = cast("asyncio.Transport", transport)
-        self._outflow = Outflow(self._loop, self._transport, self._guard.limits.write_buffer)
+        self._outflow = Outflow(self._loop, self._transport, self._guard.limits.write_buffer, self._outflow_full)
         self.to_device = self._outflow.send
         self._watchdog = Watchdog(self._loop, self._guard.limits.connect_timeout, self._fell_silent)
         self._guarded(self._identify)
@@ -78,16 +78,18 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The device reads more slowly than it is sent to (rule 8)."""
-        self._outflow.choked = True
-        if self.conversation is not None:
-            self.conversation.writable(False)
+        self._outflow.pause()
 
     def resume_writing(self) -> None:
-        """The device caught up."""
-        self._outflow.choked = False
-        self._report_dropped()
+        """The device took some of what waits for it."""
+        self._guarded(self._outflow.resume)
+
+    def _outflow_full(self, full: bool) -> None:
+        """As much waits for the device as may, or there is room again."""
+        if not full:
+            self._report_dropped()
         if self.conversation is not None:
-            self.conversation.writable(True)
+            self.conversation.writable(not full)
 
     def _report_dropped(self) -> None:
         if self._outflow.dropped:
@@ -223,9 +225,9 @@ class Connection(asyncio.Protocol):
         """Whether one more retained message fits."""
         return self._guard.may_retain(topic)
 
-    def mute_publisher(self, topic: str) -> str | None:
+    def mute_publisher(self, topic: str, origin: str | None) -> str | None:
         """The publisher of a retained message, if it has lost the right."""
-        return self._guard.mute_publisher(topic)
+        return self._guard.mute_publisher(topic, origin)
 
     def report(self, event: Event) -> None:
         """Report what happened to this device."""

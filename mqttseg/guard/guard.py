@@ -159,9 +159,12 @@ class Guard:
         self._retaining[topic] = now
         return True
 
-    def mute_publisher(self, topic: str) -> str | None:
-        """The publisher of the topic's retained message, if it may not publish there any more (rule 7)."""
-        origin = self.backend.retained_origins().get(topic)
+    def mute_publisher(self, topic: str, origin: str | None) -> str | None:
+        """The publisher of a retained message, if it may not publish there any more (rule 7).
+
+        Of the message that is delivered: it may have waited in a queue while the topic got another one.
+        """
+        origin = origin or self.backend.retained_origins().get(topic)
         if origin is None:  # the broker's own, or not a retained message at all
             return None
         publisher = origin.partition("/")[0]

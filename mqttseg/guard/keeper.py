@@ -51,8 +51,8 @@ class Keeper(Protocol[ConnectionT_contra]):
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits (rule 8)."""
 
-    def mute_publisher(self, topic: str) -> str | None:
-        """The publisher of the topic's retained message, if it may not publish there any more (rule 7)."""
+    def mute_publisher(self, topic: str, origin: str | None) -> str | None:
+        """The publisher of a retained message, if it may not publish there any more (rule 7)."""
 
     def report(self, event: Event) -> None:
         """Tell what happened."""

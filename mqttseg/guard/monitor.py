@@ -8,7 +8,7 @@ Refuses to know bytes, sockets, clocks and other connections.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
@@ -18,7 +18,7 @@ from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action, OnDenied
-from mqttseg.policy.topics import matches
+from mqttseg.policy.topics import matches, matches_levels
 from mqttseg.wire.packets import (
     FAILURE,
     Connack,
@@ -69,8 +69,11 @@ class Ports(Protocol):
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits, or the topic has one already."""
 
-    def mute_publisher(self, topic: str) -> str | None:
-        """The publisher of the topic's retained message, if it may not publish there any more (rule 7)."""
+    def mute_publisher(self, topic: str, origin: str | None) -> str | None:
+        """The publisher of a retained message, if it may not publish there any more (rule 7).
+
+        ``origin``: the session it is from; None when the backend does not say, then it is that of the topic's message.
+        """
 
     def report(self, event: Event) -> None:
         """Tell what happened; device, segment and address are filled in."""
@@ -90,6 +93,7 @@ class Monitor:
     __slots__ = (
         "_dropped",
         "_dropped_filters",
+        "_levels",
         "_max_subscriptions",
         "_may_publish",
         "_may_receive",
@@ -119,6 +123,7 @@ class Monitor:
         self._unreleased_sizes: dict[int, int] = {}
         self._unreleased_bytes = 0
         self._dropped: set[int] = set()
+        self._levels: list[list[str]] | None = None
         self._may_publish: dict[str, Decision] = {}
         self._may_receive: dict[str, Decision] = {}
 
@@ -133,7 +138,9 @@ class Monitor:
         Call ``withdraw`` when the backend takes packets: what has no right any more is to end there too.
         """
         self.filters = dict(resumed.filters)
-        self._unreleased = dict(resumed.unreleased)
+        self._unreleased = {packet_id: topic for packet_id, (topic, _) in resumed.unreleased.items()}
+        self._unreleased_sizes = {packet_id: size for packet_id, (_, size) in resumed.unreleased.items()}
+        self._unreleased_bytes = sum(self._unreleased_sizes.values())
         self._judge_filters()
 
     def change_rights(self, rights: Rights) -> None:
@@ -146,7 +153,7 @@ class Monitor:
 
     def _judge_filters(self) -> None:
         """Drop the filters that the rights no longer cover."""
-        self._may_receive.clear()
+        self._forget_receivers()
         self._narrowed.clear()
         for topic_filter in list(self.filters):
             decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
@@ -196,9 +203,18 @@ class Monitor:
             if refused is not None:
                 self._refuse_publish(packet, refused)
                 return
+        if packet.retain and packet.payload and not self._ports.may_retain(topic):
+            packet = self._unretained(packet)
         if packet.qos == 2:
             self._keep_unreleased(packet)
         self._ports.to_backend(packet)
+
+    def _unretained(self, packet: Publish) -> Publish:
+        """There is no room to retain it; whoever is subscribed now gets it all the same (rule 8, rule 10)."""
+        detail = "limits.retained is reached: delivered, and not retained"
+        event = Event(Kind.LIMIT, Reason.RATE_LIMIT, action=Action.PUBLISH, topic=packet.topic, detail=detail)
+        self._ports.report(event)
+        return replace(packet, retain=False, frame=None)
 
     def _keep_unreleased(self, packet: Publish) -> None:
         size = len(packet.payload)
@@ -224,8 +240,6 @@ class Monitor:
             return decision
         if self._payload is not None and len(packet.payload) > self._payload:
             return Decision(allowed=False, reason=Reason.PAYLOAD_TOO_LARGE, rule=decision.rule)
-        if packet.retain and packet.payload and not self._ports.may_retain(packet.topic):
-            return Decision(allowed=False, reason=Reason.RATE_LIMIT, rule=None)
         if not decision.allowed:
             self._report(Kind.DENY, decision, Action.PUBLISH, packet.topic)
         return None
@@ -262,7 +276,7 @@ class Monitor:
             raise PeerError(Reason.TOO_MANY_SUBSCRIPTIONS, f"{len(packet.requests)} filters in one SUBSCRIBE")
         codes = [self._judge_subscribe(topic_filter, qos) for topic_filter, qos in packet.requests]
         allowed = tuple(r for r, code in zip(packet.requests, codes, strict=True) if code is None)
-        self._may_receive.clear()
+        self._forget_receivers()
         if not allowed:
             self._ports.to_device(Suback(packet.packet_id, tuple(FAILURE for _ in codes)))
             return
@@ -291,7 +305,7 @@ class Monitor:
         """Hand on only what is held: of the rest a packet can name 80,000, and each would be work for the backend."""
         held = tuple(f for f in packet.filters if self.filters.pop(f, None) is not None)
         self._narrowed.difference_update(held)
-        self._may_receive.clear()
+        self._forget_receivers()
         if held:
             self._ports.to_backend(Unsubscribe(packet.packet_id, held))
         else:
@@ -326,9 +340,11 @@ class Monitor:
     def _deliver(self, packet: Publish) -> None:
         topic = packet.topic
         decision = self._may_receive.get(topic) or self._decide_receive(topic)
-        if packet.retain and decision.passes and (publisher := self._ports.mute_publisher(topic)) is not None:
-            self._withhold(packet, publisher)
-            return
+        if packet.retain and decision.passes:
+            publisher = self._ports.mute_publisher(topic, packet.origin)
+            if publisher is not None:
+                self._withhold(packet, publisher)
+                return
         if decision.allowed:
             self._ports.to_device(packet)
             return
@@ -351,12 +367,27 @@ class Monitor:
     def _decide_receive(self, topic: str) -> Decision:
         if len(self._may_receive) >= DECISIONS_KEPT:
             self._may_receive.clear()
-        if any(matches(topic_filter, topic) for topic_filter in self.filters):
+        if self._is_subscribed(topic):
             decision = judge(self._rights, Action.RECEIVE, topic)
         else:
             decision = Decision(allowed=False, reason=Reason.NOT_SUBSCRIBED, rule=None)
         self._may_receive[topic] = decision
         return decision
+
+    def _is_subscribed(self, topic: str) -> bool:
+        levels = topic.split("/")
+        return any(matches_levels(wanted, levels) for wanted in self._taken_apart())
+
+    def _taken_apart(self) -> list[list[str]]:
+        """The filters' levels, taken apart once for each change: a session may have a thousand of them (rule 8)."""
+        if self._levels is None:
+            self._levels = [topic_filter.split("/") for topic_filter in self.filters]
+        return self._levels
+
+    def _forget_receivers(self) -> None:
+        """What is subscribed changed."""
+        self._may_receive.clear()
+        self._levels = None
 
     def _is_narrowed(self, topic: str) -> bool:
         return any(matches(topic_filter, topic) for topic_filter in self._narrowed)
@@ -385,7 +416,7 @@ class Monitor:
         for topic_filter, mine, code in zip(pending.filters, pending.codes, codes, strict=True):
             if mine is None and code == FAILURE:
                 self.filters.pop(topic_filter, None)
-                self._may_receive.clear()
+                self._forget_receivers()
         self._ports.to_device(Suback(packet.packet_id, codes))
 
     def _unsuback(self, packet: Unsuback) -> None:

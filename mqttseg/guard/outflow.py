@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 
 from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import Packet, Publish
+
+CHUNK = 64 << 10
+"""Bytes of one write. A transport looks at its buffer only after a write, so a huge one would know no bound."""
+
+TRANSPORT_HIGH = 128 << 10
+"""Bytes in the transport's own buffer at which it asks to be written to no more."""
 
 
 class SlowReader(Exception):  # noqa: N818  # the device's doing: its connection ends
@@ -13,43 +21,103 @@ class SlowReader(Exception):  # noqa: N818  # the device's doing: its connection
 
 
 class Outflow:
-    """Gathers what is sent in one turn of the loop into one write.
+    """Gathers what is sent in one turn of the loop into one write, and keeps what the device does not take yet.
 
-    While the device does not keep up (``choked``), QoS 0 messages to it are dropped and counted [MQTT-4.3.1-1];
-    anything else past twice the limit raises SlowReader.
+    Past the limit it is ``full``, which ``told`` hears, and again when there is room: QoS 0 messages are then dropped
+    and counted [MQTT-4.3.1-1], and a backend that listens sends no others. What comes all the same past twice the
+    limit raises SlowReader.
     """
 
-    __slots__ = ("_frames", "_limit", "_loop", "_transport", "choked", "dropped")
+    __slots__ = (
+        "_frames",
+        "_limit",
+        "_loop",
+        "_paused",
+        "_scheduled",
+        "_told",
+        "_transport",
+        "_waiting",
+        "dropped",
+        "full",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, limit: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: asyncio.Transport,
+        limit: int,
+        told: Callable[[bool], None],
+    ) -> None:
         self._loop = loop
         self._transport = transport
         self._limit = limit
-        self._frames: list[bytes] = []
-        self.choked = False
+        self._told = told
+        self._frames: deque[bytes] = deque()
+        self._waiting = 0
+        self._scheduled = False
+        self._paused = False
+        self.full = False
         self.dropped = 0
-        transport.set_write_buffer_limits(high=limit)
+        transport.set_write_buffer_limits(high=TRANSPORT_HIGH)
 
     def send(self, packet: Packet) -> None:
         """Queue a packet for this turn's write."""
         if type(packet) is Publish:
-            if self.choked and packet.qos == 0:
+            if self.full and packet.qos == 0:
                 self.dropped += 1
                 return
             frame = packet.frame or encode(packet)
         else:
             frame = encode(packet)
-        if self.choked and self._transport.get_write_buffer_size() > 2 * self._limit:
-            raise SlowReader
-        if not self._frames:
-            self._loop.call_soon(self.flush)
         self._frames.append(frame)
+        self._waiting += len(frame)
+        if self._waiting > self._limit:
+            self._fill()
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush_scheduled)
+
+    def _fill(self) -> None:
+        """More waits than may: hand the transport what it takes; if that is not enough, say so."""
+        self.flush()
+        if self._waiting > 2 * self._limit:
+            raise SlowReader
+        if self._waiting > self._limit and not self.full:
+            self.full = True
+            self._told(True)
+
+    def pause(self) -> None:
+        """The transport takes no more for now."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """The transport takes more."""
+        self._paused = False
+        self.flush()
+
+    def _flush_scheduled(self) -> None:
+        self._scheduled = False
+        self.flush()
 
     def flush(self) -> None:
-        """Write what is queued."""
-        if self._frames:
-            frames = self._frames
+        """Write what is queued, as far as the transport takes it."""
+        while self._frames and not self._paused and not self._transport.is_closing():
+            self._transport.write(self._chunk())
+        if self.full and self._waiting <= self._limit // 2:
+            self.full = False
+            self._told(False)
+
+    def _chunk(self) -> bytes:
+        frames = self._frames
+        if len(frames) == 1 or self._waiting <= CHUNK:
             data = frames[0] if len(frames) == 1 else b"".join(frames)
             frames.clear()
-            if not self._transport.is_closing():
-                self._transport.write(data)
+        else:
+            taken = [frames.popleft()]
+            size = len(taken[0])
+            while frames and size + len(frames[0]) <= CHUNK:
+                size += len(frames[0])
+                taken.append(frames.popleft())
+            data = b"".join(taken)
+        self._waiting -= len(data)
+        return data

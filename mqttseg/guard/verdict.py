@@ -7,7 +7,7 @@ from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision, decide
 from mqttseg.policy.model import Action
 
-LEVELS = 128
+LEVELS = 32
 LENGTH = 4096
 """Levels and characters that a topic or filter may have: sessions keep them, and a backend may take each apart for
 every message that it routes. MQTT itself allows 65,535 bytes (4.7.3), which no device needs."""

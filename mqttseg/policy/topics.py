@@ -33,15 +33,19 @@ def filter_problem(filter: str) -> str | None:  # noqa: A002  (MQTT's own word)
 
 def matches(filter: str, topic: str) -> bool:  # noqa: A002  (MQTT's own word)
     """Whether a legal filter matches a legal topic."""
-    if topic.startswith("$") and filter[0] in "+#":
+    return matches_levels(filter.split("/"), topic.split("/"))
+
+
+def matches_levels(wanted: Sequence[str], levels: Sequence[str]) -> bool:
+    """``matches`` for whoever keeps filters taken apart: the levels of a filter, and those of a topic."""
+    if levels[0].startswith("$") and wanted[0] in {"+", "#"}:
         return False
-    wanted, levels = filter.split("/"), topic.split("/")
     for at, level in enumerate(wanted):
         if level == "#":
             return True
         if at == len(levels) or level not in ("+", levels[at]):
             return False
-    return len(wanted) == len(levels) or wanted[len(levels) :] == ["#"]
+    return len(wanted) == len(levels) or (len(wanted) == len(levels) + 1 and wanted[-1] == "#")
 
 
 def contains(outer: str, inner: str) -> bool:

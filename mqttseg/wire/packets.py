@@ -66,7 +66,8 @@ class Publish:
     """PUBLISH (3.3). ``packet_id`` is 0 at QoS 0, which has none [MQTT-2.3.1-5].
 
     ``frame`` is the packet's own bytes as they were received, so that it can be forwarded as it came; None when
-    it was made here. It takes no part in comparison, and ``encode`` does not look at it.
+    it was made here. ``origin`` is the session that published it, where a server knows that. Neither takes part in
+    comparison, and ``encode`` does not look at them.
     """
 
     topic: str
@@ -76,6 +77,7 @@ class Publish:
     dup: bool = False
     packet_id: int = 0
     frame: bytes | None = field(default=None, compare=False)
+    origin: str | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return (

@@ -187,4 +187,4 @@ def test_retained_messages_are_bounded(tmp_path: Path) -> None:
             attacker.publish(topic, b"x", qos=1, retain=True)
             attacker.ping()
         assert len(retained_topics(stage)) <= 2
-        stage.denied(Reason.RATE_LIMIT, "cam-1", "cameras/c")
+        stage.told(Kind.LIMIT, Reason.RATE_LIMIT, "cam-1", "cameras/c")

@@ -81,7 +81,7 @@ class Wires:
     def may_retain(self, topic: str) -> bool:
         return self.room_for_retained
 
-    def mute_publisher(self, topic: str) -> str | None:
+    def mute_publisher(self, topic: str, origin: str | None) -> str | None:
         return self.mute
 
     def report(self, event: Event) -> None:
@@ -167,9 +167,10 @@ class TestPublish:
     def test_retained_messages_are_bounded_but_may_be_cleared(self, thermo: Judged) -> None:
         thermo.wires.room_for_retained = False
         thermo.monitor.from_device(Publish("hvac/thermo-1/t", b"x", retain=True))
-        assert thermo.wires.backend == []
+        assert thermo.wires.backend == [Publish("hvac/thermo-1/t", b"x")]
+        assert thermo.wires.reasons(Kind.LIMIT) == [Reason.RATE_LIMIT]
         thermo.monitor.from_device(Publish("hvac/thermo-1/t", b"", retain=True))
-        assert len(thermo.wires.backend) == 1
+        assert thermo.wires.backend[1] == Publish("hvac/thermo-1/t", b"", retain=True)
 
     def test_every_denial_is_reported_not_only_the_first(self, thermo: Judged) -> None:
         for _ in range(3):
@@ -199,7 +200,7 @@ class TestReleaseOfQos2:
         assert thermo.wires.reasons() == [Reason.NOT_GRANTED]
 
     def test_unfinished_flow_of_a_resumed_session_is_judged_again(self, thermo: Judged) -> None:
-        thermo.monitor.resume(Resumed(unreleased={9: "hvac/thermo-2/t"}))
+        thermo.monitor.resume(Resumed(unreleased={9: ("hvac/thermo-2/t", 0)}))
         thermo.monitor.from_device(Pubrel(9))
         assert thermo.wires.backend == []
         assert thermo.wires.forgotten == [9]
@@ -394,3 +395,25 @@ class TestProtocol:
     def test_acknowledgements_pass(self, thermo: Judged, packet: Packet) -> None:
         thermo.monitor.from_device(packet)
         assert thermo.wires.backend == [packet]
+
+
+def test_retained_message_is_judged_by_its_own_publisher_not_the_topics_present_one(thermo: Judged) -> None:
+    asked: list[str | None] = []
+
+    def mute(topic: str, origin: str | None) -> str | None:
+        asked.append(origin)
+        return "thermo-9" if origin == "thermo-9" else None
+
+    thermo.wires.mute_publisher = mute  # type: ignore[method-assign]  # a port that remembers
+    thermo.subscribed("hvac/all/#")
+    thermo.monitor.from_backend(Publish("hvac/all/x", b"evil", retain=True, origin="thermo-9"))
+    thermo.monitor.from_backend(Publish("hvac/all/x", b"good", retain=True, origin="thermo-2"))
+    assert asked == ["thermo-9", "thermo-2"]
+    assert thermo.wires.device == [Publish("hvac/all/x", b"good", retain=True)]
+
+
+def test_sizes_of_unreleased_messages_come_back_with_the_session(tmp_path: Path) -> None:
+    wide = judged(tmp_path, "wide-1")
+    wide.monitor.resume(Resumed(unreleased={7: ("wide/a", UNRELEASED_BYTES)}))
+    with pytest.raises(PeerError):
+        wide.monitor.from_device(Publish("wide/a", b"x", qos=2, packet_id=8))
