@@ -72,19 +72,23 @@ def crl(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """$ mqttseg ca crl > ca.crl
+    """$ mqttseg ca crl > /mnt/stick/ca.crl
 
     $ mqttseg ca crl --refresh
 
-    Print the revocation list (PEM; with --json, what is in it). Commands that sign keep it fresh by themselves; a
-    site that signs nothing for months should refresh it.
+    Print the revocation list (PEM; with --json, what is in it), for another machine. Never send the output to the
+    list itself: the shell empties it first. A list that is lost or damaged is signed anew with --refresh. Commands
+    that sign keep it fresh by themselves; a site that signs nothing for months should refresh it.
     """
+    from mqttseg.pki.bundle import read
+    from mqttseg.pki.revocation import REMEDY
+
     site = find_site(config)
     if refresh:
         path = open_signing_authority(site, passphrase_file).write_crl()
         say(f"signed {near(path)} afresh")
     path = open_authority(site).certs / "ca.crl"
-    text = path.read_bytes()
+    text = read(path, REMEDY)
     if as_json:
         show_json(_lists(text))
     else:

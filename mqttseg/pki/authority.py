@@ -68,6 +68,8 @@ class Authority:
     ) -> Authority:
         """The authority in `certs`. OperatorError when there is none, it is damaged, or others can read its keys."""
         if not cls.exists(certs):
+            if os.path.lexists(certs / "ca"):  # an authority without its memory: a new one would not know its devices
+                raise files.missing(certs / "ca" / founding.RECORDS)
             raise OperatorError(f"there is no authority in {certs}; make one with `mqttseg init`")
         with files.operator_errors():
             return cls(Site(certs, passphrase, clock))
@@ -81,7 +83,7 @@ class Authority:
     def needs_passphrase(certs: Path) -> bool:
         """Whether signing will need a passphrase: to ask for it before, and not for what only reads."""
         with files.operator_errors():
-            return keys.is_sealed((certs / "ca" / f"{founding.ISSUING}.key").read_bytes())
+            return keys.is_sealed(files.read_kept(certs / "ca" / f"{founding.ISSUING}.key"))
 
     @property
     def certs(self) -> Path:

@@ -54,7 +54,7 @@ def _end(label: str) -> bytes:
 def load_bundle(path: Path) -> tuple[x509.Certificate, ...]:
     """The authorities of a trust bundle: at least one, and nothing but authorities. Raises ConfigurationError."""
     remedy = "give a PEM file that holds the certificates of the authorities to trust"
-    data = read(path, remedy)
+    data = read(path, f"make a site with `mqttseg init`, or {remedy}")
     try:
         authorities = tuple(map(x509.load_pem_x509_certificate, pem_blocks(data, "CERTIFICATE")))
         strangers = [item for item in authorities if not _is_authority(item)]

@@ -114,6 +114,19 @@ def refuse_shared(path: Path) -> None:
         )
 
 
+def missing(path: Path) -> OperatorError:
+    """What to say of a file that nothing can make again."""
+    return OperatorError(f"{path} is missing; restore it from a backup")
+
+
+def read_kept(path: Path) -> bytes:
+    """The bytes of a file that nothing can make again; OperatorError when it is missing."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise missing(path) from error
+
+
 @contextmanager
 def operator_errors() -> Iterator[None]:
     """What the file system refuses is the operator's to mend: OSError becomes OperatorError."""

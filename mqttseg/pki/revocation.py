@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 
 from mqttseg.pki.bundle import complaint, load_bundle, pem_blocks, read
 
-_REMEDY = "write it again with `mqttseg ca crl`"
+REMEDY = "sign it afresh with `mqttseg ca crl --refresh`"
 _MALFORMED = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 
 
@@ -57,7 +57,7 @@ def load_revocations(crl: Path, ca_bundle: Path) -> Revocations:
     A missing or empty file is an error too: nobody could be told from nobody revoked. Raises ConfigurationError.
     """
     authorities = load_bundle(ca_bundle)
-    data = read(crl, _REMEDY)
+    data = read(crl, REMEDY)
     try:
         lists = [x509.load_pem_x509_crl(block) for block in pem_blocks(data, "X509 CRL")]
         if not lists:
@@ -67,7 +67,7 @@ def load_revocations(crl: Path, ca_bundle: Path) -> Revocations:
             _check_signer(item, authorities, ca_bundle)
         return _combine(lists, authorities)
     except _MALFORMED as error:
-        raise complaint(crl, f"is not a revocation list that can be used: {error}", _REMEDY) from error
+        raise complaint(crl, f"is not a revocation list that can be used: {error}", REMEDY) from error
 
 
 def _check_form(crl: x509.CertificateRevocationList) -> None:

@@ -37,7 +37,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new certificate (leaf plus issuing chain, PEM) and its key (PEM) when we made it. Both are in files already."""
+    """A new certificate (leaf plus issuing chain, PEM) and its key (PEM) when it is new too. Both are in files already.
+
+    ``key_file`` is also that of a key of ours that was certified again.
+    """
 
     record: Record
     certificate: bytes = field(repr=False)
@@ -74,7 +77,7 @@ class Site:
 
     def publish(self) -> None:
         """Sign the issuing authority's revocation list afresh, and publish it with the root's."""
-        root_list = (self.certs / "ca" / f"{founding.ROOT}.crl").read_bytes()
+        root_list = files.read_kept(self.certs / "ca" / f"{founding.ROOT}.crl")
         try:
             crl.publish(self.certs / "ca.crl", self.records, self._signer(), root_list, self.clock())
         except OSError as error:
@@ -136,14 +139,21 @@ class Site:
             self._shelf.chain_of(draft.record),
             draft.key,
             self._shelf.certificate_file(draft.record),
-            None if draft.key is None else self._shelf.key_file(draft.record),
+            self._key_file(draft),
         )
+
+    def _key_file(self, draft: Draft) -> Path | None:
+        """Where the key is: just put there, or ours and there from before."""
+        path = self._shelf.key_file(draft.record)
+        kept = draft.record.origin is Origin.ISSUED and path.exists()
+        return path if draft.key is not None or kept else None
 
     def _signer(self) -> Signer:
         if self._key is None:
             path = self.certs / "ca" / f"{founding.ISSUING}.key"
+            sealed = files.read_kept(path)
             files.refuse_shared(path)
-            self._key = Signer(self.issuing, keys.load_authority_key(path.read_bytes(), self._passphrase))
+            self._key = Signer(self.issuing, keys.load_authority_key(sealed, self._passphrase))
         return self._key
 
     def _write_bundle(self) -> None:
@@ -156,6 +166,6 @@ class Site:
 
 def _certificate(path: Path) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return x509.load_pem_x509_certificate(files.read_kept(path))
     except ValueError as error:
         raise OperatorError(f"{path} is damaged; restore it from a backup") from error

@@ -64,8 +64,8 @@ def handshake_reason(error: ssl.SSLError) -> tuple[Reason, str]:
 
 
 def _load_own(context: ssl.SSLContext, cert: Path, key: Path) -> None:
-    read(cert, "issue the broker's certificate")
-    read(key, "issue the broker's certificate, and let the broker's user read its key")
+    read(cert, "make one with `mqttseg ca broker`, and let the broker's user read it")
+    read(key, "make one, and a certificate, with `mqttseg ca broker`, and let the broker's user read it")
     try:
         # A sealed key would make OpenSSL ask on the terminal, where nobody is: this password never fits.
         context.load_cert_chain(cert, key, password=lambda: b"-")

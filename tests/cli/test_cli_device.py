@@ -230,3 +230,8 @@ def test_status_shows_a_revocation_that_is_not_published(half_revoked: Result, m
     assert mqttseg("status").code == 1
     assert mqttseg("ca", "crl", "--refresh").code == 0
     assert states() == ["ok"]
+
+
+def test_a_key_that_was_certified_again_is_named(site: Path, mqttseg: Command) -> None:
+    mqttseg("device", "issue", "cam-1")
+    assert mqttseg("device", "renew", "cam-1", "--keep-key", "--json").json["files"]["key"] == "certs/devices/cam-1.key"

@@ -172,3 +172,36 @@ def test_events_in_the_log_are_one_flat_object() -> None:
 
 def test_every_error_of_ours_has_an_exit_code_of_the_contract() -> None:
     assert {app.USAGE, app.INTERRUPTED} == {2, 130}
+
+
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_a_lost_revocation_list_is_signed_anew_by_the_command_that_the_error_names(
+    state: str, site: Path, mqttseg: Command
+) -> None:
+    Path("certs/ca.crl").unlink()
+    if state == "empty":
+        Path("certs/ca.crl").touch()
+    else:
+        assert "`mqttseg ca crl --refresh`" in mqttseg("ca", "crl").err
+    assert "`mqttseg ca crl --refresh`" in mqttseg("status").err
+    assert mqttseg("ca", "crl", "--refresh").code == 0
+    assert "revocations" in mqttseg("status").out
+
+
+@pytest.mark.parametrize("name", ["records.db", "issuing.key", "issuing.crt", "root.crt"])
+def test_what_nothing_can_make_again_is_to_be_restored(name: str, site: Path, mqttseg: Command) -> None:
+    Path("certs/ca", name).unlink()
+    result = mqttseg("device", "issue", "cam-1")
+    assert result.code == 1
+    assert f"{name} is missing; restore it from a backup" in result.err
+    assert "init" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("broker.crt", "ca broker"), ("broker.key", "ca broker"), ("ca.crt", "init")]
+)
+def test_what_a_command_makes_is_an_error_that_names_the_command(
+    name: str, command: str, site: Path, mqttseg: Command
+) -> None:
+    Path("certs", name).unlink()
+    assert f"`mqttseg {command}`" in mqttseg("run").err

@@ -84,7 +84,7 @@ def test_an_indirect_list_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lists", [b"", b"garbage", b"-----BEGIN X509 CRL-----\nMIIB"])
 def test_a_file_without_a_whole_list_is_an_error(tmp_path: Path, lists: bytes) -> None:
-    with pytest.raises(ConfigurationError, match="mqttseg ca crl"):
+    with pytest.raises(ConfigurationError, match="mqttseg ca crl --refresh"):
         loaded(tmp_path, lists, Forger.new("ours"))
 
 
