@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,9 @@ class AmqttBackend:
         """Bound the queue of what waits for the session while it is away (rule 8): amqtt's own has no end."""
         if not isinstance(session.retained_messages, _BoundedQueue):
             session.retained_messages = _BoundedQueue(self._queue)
+
+    def judged_by(self, admits: Callable[[str, str], bool]) -> None:
+        """amqtt queues by filter alone, and has nobody to ask: what may not be seen is left out at delivery."""
 
     def publish(self, will: Will, origin: str) -> None:
         """Publish the will of a session that is gone."""

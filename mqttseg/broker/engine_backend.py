@@ -45,6 +45,10 @@ class EngineBackend:
         """No session of amqtt's own: here, only the guard opens sessions."""
         return False
 
+    def judged_by(self, admits: Callable[[str, str], bool]) -> None:
+        """Ask before a message is stored for a session."""
+        self.engine.admits = admits
+
     def publish(self, will: Will, origin: str) -> None:
         """Publish the will of a session that is gone."""
         self.engine.publish(will.topic, will.payload, will.qos, will.retain, origin)

@@ -76,7 +76,11 @@ class SegmentationPlugin(BaseAuthPlugin):
         except MqttsegError as error:
             log.critical("mqttseg: %s", error)  # amqtt itself names only the plugin that failed
             raise
-        self._outlets = standard_outlets(config.audit.file, round(config.audit.keep / 86400))
+        try:
+            self._outlets = standard_outlets(config.audit.file, round(config.audit.keep / 86400))
+        except MqttsegError as error:
+            log.critical("mqttseg: %s", error)
+            raise
         self.service = Service(site, self._outlets, self._outlets.tick)
         try:
             self.backend = self._find_backend(config)

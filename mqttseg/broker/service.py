@@ -146,7 +146,9 @@ class Service:
             self.guard.recheck_certificates(now)
             until = self.guard.compiled.valid_until
             if until is not None and until <= now:
-                self.guard.change_policy(compile_policy(self.guard.compiled.policy, now))
+                async with self._reloading:  # beside the loop: a large policy takes a second
+                    policy = self.guard.compiled.policy
+                    self.guard.change_policy(await asyncio.to_thread(compile_policy, policy, now))
                 self._report(Event(Kind.POLICY, Reason.OK, detail="a conduit ran out"))
 
 

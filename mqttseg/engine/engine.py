@@ -6,7 +6,7 @@ the store holds. Refuses to know how a session delivers, and when a batch is com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -40,6 +40,10 @@ class Counters:
     acknowledged: int = 0
 
 
+def _all(_key: str, _topic: str) -> bool:
+    return True
+
+
 class Engine:
     """MQTT 3.1.1's server side for judged packets. Not for use by several threads.
 
@@ -59,6 +63,8 @@ class Engine:
             bound=settings.unacknowledged,
             listener=events,
         )
+        self.admits: Callable[[str, str], bool] = _all
+        """Whether a session (by key) may be owed messages on a topic: asked before one is stored for it."""
         self._events = events
         self._retained = Retained(settings)
         self._sessions: dict[str, Session] = {}
@@ -197,6 +203,8 @@ class Engine:
             qos = min(granted, message.qos)
             counters.sent += 1
             if qos:
+                if session.durable and not self.admits(session.key, message.topic):
+                    continue  # what it will never see must not push out what it will
                 session.owe(message, qos)
                 must_wait = must_wait or session.durable
             else:

@@ -6,7 +6,7 @@ deliver, not to protect: whatever it sends is judged before a device sees it (ru
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -76,6 +76,12 @@ class Backend(Protocol):
 
     def open(self, connect: Connect, peer: Peer, link: Link) -> Conversation:
         """Open a conversation. ``connect`` has no will, user name or password; no other conversation has its key."""
+
+    def judged_by(self, admits: Callable[[str, str], bool]) -> None:
+        """How to ask whether a session (by key) may receive a topic now, before a message is kept for it.
+
+        An offer: what is delivered is judged all the same. It saves a session's queue from what it would never see.
+        """
 
     def publish(self, will: Will, origin: str) -> None:
         """Publish the will of a session that is gone. ``origin`` is its session key."""

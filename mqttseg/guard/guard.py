@@ -39,6 +39,9 @@ _NO_LAST_WORD = frozenset({Reason.CERTIFICATE_REVOKED, Reason.CERTIFICATE_EXPIRE
 
 _KEEP_ALIVE_GRACE = 1.5  # [MQTT-3.1.2-24]
 
+DECISIONS_KEPT = 8192
+"""Sessions and topics for which it is kept whether messages may be stored; then it starts over."""
+
 _STORED_WITHIN = 10.0
 """Seconds after which a retained message that the backend has not stored is not going to be."""
 
@@ -72,6 +75,8 @@ class Guard:
         self._revocations = standing.revocations
         self.backend = backend
         self.report = report
+        self._admitted: dict[tuple[str, str], bool] = {}
+        backend.judged_by(self.may_receive)
         self.roster: Roster[Connection] = Roster()
         self._retaining: dict[str, float] = {}
         self._buckets: dict[str, tuple[float, float, TokenBucket]] = {}
@@ -145,6 +150,16 @@ class Guard:
         if known is None or known[:2] != (rate, burst):
             known = self._buckets[rights.device_id] = (rate, burst, TokenBucket(rate, burst, self.loop.time()))
         return known[2]
+
+    def may_receive(self, key: str, topic: str) -> bool:
+        """Whether the session's device may receive the topic now: asked before a message is kept for it (rule 10)."""
+        admitted = self._admitted.get((key, topic))
+        if admitted is None:
+            if len(self._admitted) >= DECISIONS_KEPT:
+                self._admitted.clear()
+            rights = self.compiled.rights(key.partition("/")[0])
+            admitted = self._admitted[key, topic] = judge(rights, Action.RECEIVE, topic).passes
+        return admitted
 
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits (rule 8). Until the backend has stored it, it counts here."""
@@ -227,6 +242,7 @@ class Guard:
         """Put a policy in force: rights change at once, what is no longer allowed is withdrawn, who is out is cut."""
         moved = compiled.policy.trust_domain != self.compiled.policy.trust_domain
         self.compiled = compiled
+        self._admitted.clear()
         if moved:
             self._recheck_names()
         for connection in self.roster:

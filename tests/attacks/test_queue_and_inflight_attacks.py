@@ -308,3 +308,17 @@ def _put_in_flight(stage: Stage, key: str, packet_id: int, topic: str, qos: int)
         return
     message = OutgoingApplicationMessage(packet_id, topic, qos, b"in flight", False)
     session.inflight_out[packet_id] = message
+
+
+class TestNarrowedQueue:
+    """Another segment fills the queue of a session that would never see its messages, and pushes out what it would."""
+
+    def test_foreign_messages_do_not_push_out_the_sessions_own(self, tmp_path: Path) -> None:
+        settings = "listen: ['mqtts://127.0.0.1:0']\nlimits: {queue: 5}\n"
+        with Stage(tmp_path, settings=settings, backend="engine") as stage:
+            stage.leave(stage.listener("lab-1", "#", qos=1, clean=False), "lab-1")
+            stage.join("lab-2").publish("lab/alarm", b"fire", qos=1)
+            attacker = stage.join("cam-1")
+            for number in range(10):
+                attacker.publish("cameras/noise", b"%d" % number, qos=1)
+            assert come_back(stage, "lab-1").expect(Publish).payload == b"fire"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +138,9 @@ class HostileBackend:
         assert connect.client_id not in self.conversations
         self.conversations[connect.client_id] = conversation = _Conversation(self, connect.client_id, link)
         return conversation
+
+    def judged_by(self, admits: Callable[[str, str], bool]) -> None:
+        """It does not ask."""
 
     def publish(self, will: Will, origin: str) -> None:
         """A will fired."""
