@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
     def _refuse_connect(self, refusal: Refusal) -> None:
         """Tell the device the CONNACK code [MQTT-3.2.2-5], the operator the reason, and nobody else anything."""
         rule = None if refusal.decision is None else refusal.decision.rule
-        text = None if rule is None else f"{rule.filter} ({rule.source})"
+        text = None if rule is None else str(rule)
         self.report(Event(Kind.REFUSE, refusal.reason, action="connect", rule=text, detail=refusal.detail))
         self._outflow.send(Connack(session_present=False, code=refusal.code))
         self.close()

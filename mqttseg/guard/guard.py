@@ -207,7 +207,7 @@ class Guard:
         decision = judge(connection.rights, Action.PUBLISH, will.topic)
         refused = self._will_refusal(will, decision, _device_of(connection))
         kind = Kind.WILL if refused is None else Kind.DENY
-        rule = None if decision.rule is None else f"{decision.rule.filter} ({decision.rule.source})"
+        rule = None if decision.rule is None else str(decision.rule)
         reason = refused or Reason.OK
         connection.report(Event(kind, reason, action="will", topic=will.topic, rule=rule, observed=decision.observed))
         if refused is None:

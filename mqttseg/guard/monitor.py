@@ -436,7 +436,7 @@ class Monitor:
                 decision.reason,
                 action=action,
                 topic=topic,
-                rule=None if rule is None else f"{rule.filter} ({rule.source})",
+                rule=None if rule is None else str(rule),
                 observed=decision.observed,
             )
         )

@@ -98,7 +98,7 @@ class Explanation:
         place = f" ({self.placed_at})" if self.placed_at else ""
         yield f"  device   {self.placed_by}{place}"
         if self.decision.rule is not None:
-            yield f"  rule     {self._kind_of_rule()} {self.decision.rule.filter} ({self.decision.rule.source})"
+            yield f"  rule     {self._kind_of_rule()} {self.decision.rule}"
         for grant in self.nearest:
             conduit = f", through the conduit {grant.conduit}" if grant.conduit else ""
             yield f"  granted  {grant.filter}{conduit} ({grant.rule.source})"

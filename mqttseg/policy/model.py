@@ -49,6 +49,9 @@ class Rule:
     filter: str
     source: Source
 
+    def __str__(self) -> str:
+        return f"{self.filter} ({self.source})"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
