@@ -22,7 +22,16 @@ class Kind(StrEnum):
     WILL = "will"  # a will fired
     LIMIT = "limit"  # a device was slowed down, or messages to it were dropped
     POLICY = "policy"  # the policy, or what it depends on, was changed or refused
+    QUARANTINE = "quarantine"  # a device was put out, by an operator or a detection
+    RELEASE = "release"  # a device was let in again
+    REVOKE = "revoke"  # a certificate was revoked
+    EXPIRE = "expire"  # what was given for a time ran out: a quarantine, a certificate, a conduit
+    DETECT = "detect"  # a device did what a detection watches for
     ERROR = "error"  # something of ours failed; it denied
+
+
+ACTIONS = frozenset({Kind.POLICY, Kind.QUARANTINE, Kind.RELEASE, Kind.REVOKE, Kind.EXPIRE, Kind.DETECT})
+"""What was done about devices, not by them: each is told on its own, never folded into a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +39,8 @@ class Event:
     """What happened, to whom, and why. Texts are as the peer sent them: an outlet must escape them.
 
     ``rule`` is ``FILTER (file:line:column)`` of the policy line that decided, where one did. ``repeated``: this tells
-    of ``count`` more events like one that was told before.
+    of ``count`` more events like one that was told before. ``who`` did it, where an operator did, and ``why`` in the
+    operator's words; ``detail`` is the broker's own.
     """
 
     kind: Kind
@@ -45,6 +55,8 @@ class Event:
     observed: bool = False
     count: int = 1
     repeated: bool = False
+    who: str | None = None
+    why: str | None = None
     detail: str = ""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mqttseg.observe.events import Event, Outlet
+from mqttseg.observe.events import ACTIONS, Event, Outlet
 
 WINDOW = 10.0
 """Seconds in which the same event again is only counted."""
@@ -19,7 +19,10 @@ _Key = tuple[object, ...]
 
 
 class Fold:
-    """Passes the first of equal events on at once, and their number when the window ends. None is lost."""
+    """Passes the first of equal events on at once, and their number when the window ends. None is lost.
+
+    What an operator or the broker did about a device is passed on each time: somebody will ask who, and why.
+    """
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
@@ -30,6 +33,9 @@ class Fold:
     def tell(self, event: Event, now: float) -> None:
         """Take an event that happened at ``now``."""
         self.tick(now)
+        if event.kind in ACTIONS:
+            self._outlet(event)
+            return
         told = self._told.get(event.device, 0)
         key = _key(event) if told < BURST else _coarse_key(event)
         known = self._counts.get(key)

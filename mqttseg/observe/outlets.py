@@ -52,8 +52,9 @@ def as_text(event: Event) -> str:
         parts.append(f"{event.count} more since it was told")
     elif event.count > 1:
         parts.append(f"x{event.count}")
-    if event.detail:
-        parts.append(f"- {ascii(event.detail)[1:-1]}")
+    if event.who:
+        parts.append(f"who={ascii(event.who)[1:-1]}")
+    parts += [f"- {ascii(text)[1:-1]}" for text in (event.why, event.detail) if text]
     return "  ".join(parts)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mqttseg.errors import Reason
-from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.events import ACTIONS, Event, Kind
 from mqttseg.observe.fold import BURST, WINDOW, Fold
 
 
@@ -48,3 +50,13 @@ def test_counts_of_counted_events_add_up() -> None:
     fold.tell(Event(Kind.LIMIT, Reason.RATE_LIMIT, device="d", count=5), 0.0)
     fold.flush()
     assert [event.count for event in told] == [7, 5]
+
+
+@pytest.mark.parametrize("kind", sorted(ACTIONS))
+def test_what_was_done_about_a_device_is_told_each_time(kind: Kind) -> None:
+    told: list[Event] = []
+    fold = Fold(told.append)
+    for _ in range(BURST + 5):
+        fold.tell(Event(kind, Reason.OK, device="cam-1", who="ada", why="stolen"), 0.0)
+    fold.flush()
+    assert [event.count for event in told] == [1] * (BURST + 5)

@@ -42,6 +42,12 @@ def test_text_escapes_what_a_peer_sent() -> None:
     assert "cam-1" in text
 
 
+def test_text_says_who_did_it_and_why() -> None:
+    text = as_text(Event(Kind.QUARANTINE, Reason.OK, device="cam-1", who="ada", why="stolen\n", detail="for 1h"))
+    assert "who=ada" in text
+    assert "- stolen\\n  - for 1h" in text
+
+
 def test_audit_file_is_complete_after_close_and_only_its_owners_to_read(tmp_path: Path) -> None:
     path = tmp_path / "state" / "audit.jsonl"
     outlets = standard_outlets(path, keep_days=90)
