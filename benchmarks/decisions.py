@@ -19,7 +19,9 @@ from amqtt.session import Session
 
 from benchmarks.figures import Figure, Report
 from benchmarks.policies import DEVICE, Sized, grant, many_conduits, many_rules, many_segments, topic
-from mqttseg.guard.monitor import DECISIONS_KEPT, Monitor
+from mqttseg.guard.backend import Resumed
+from mqttseg.guard.monitor import Monitor
+from mqttseg.guard.ports import DECISIONS_KEPT
 from mqttseg.observe.events import Event
 from mqttseg.policy.decide import decide
 from mqttseg.policy.model import Action
@@ -144,7 +146,7 @@ def _seen_publish(sized: Sized) -> Timed:
 
 def _seen_receive(sized: Sized) -> Timed:
     monitor = Monitor(sized.rights, NoPorts(), max_subscriptions=10)
-    monitor.filters = {"plant/#": 0}
+    monitor.resume(Resumed({"plant/#": 0}))
     packets = [Publish(topic(index % sized.size, 0), b"x" * 64) for index in range(200)] * 10
     _per_packet(monitor.from_backend, packets)
     return lambda: _per_packet(monitor.from_backend, packets) - _per_packet(NoPorts().to_device, packets)

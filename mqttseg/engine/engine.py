@@ -91,11 +91,6 @@ class Engine:
                 found.setdefault(topic_filter, {})[session.key] = qos
         return found
 
-    def retained_origin(self, topic: str) -> str | None:
-        """The key of the session that published the topic's retained message; None: the server, or no such message."""
-        message = self._retained.messages.get(topic)
-        return None if message is None else message.origin
-
     def connect(self, key: str, *, clean: bool, outbox: Outbox, now: float) -> Connection:
         """Answer an accepted CONNECT: CONNACK, then what the session is owed (3.1.4, 3.2.2.2)."""
         self._take_over(key, now)

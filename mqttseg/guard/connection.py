@@ -12,26 +12,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
-from mqttseg.errors import InternalError, PeerError, ProtocolError, Reason
-from mqttseg.guard.admission import Admission, Refusal, admit
+from mqttseg.errors import InternalError, PeerError, Reason
+from mqttseg.guard.admission import Admission, Refusal
 from mqttseg.guard.backend import Conversation, Peer
 from mqttseg.guard.inflow import Inflow
 from mqttseg.guard.keepalive import Watchdog
 from mqttseg.guard.keeper import Keeper
 from mqttseg.guard.limits import TokenBucket
-from mqttseg.guard.monitor import Denied, Monitor
+from mqttseg.guard.monitor import Monitor
+from mqttseg.guard.opening import Opening
 from mqttseg.guard.outflow import Outflow, SlowReader
+from mqttseg.guard.ports import Denied
 from mqttseg.observe.events import Event, Kind
 from mqttseg.pki.identity import Identity
 from mqttseg.policy.compiled import Rights
 from mqttseg.wire.decode import Decoder
-from mqttseg.wire.packets import Connack, Connect, Disconnect, Packet, Publish, Subscribe, Unsubscribe, Will
+from mqttseg.wire.packets import Connack, Disconnect, Packet, Publish, Subscribe, Unsubscribe, Will
 
 log = logging.getLogger(__name__)
 
 _COUNTED = frozenset({Publish, Subscribe, Unsubscribe})  # what messages_per_second counts
 
-_OPENING = "opening"
 _RATE = "rate"
 
 
@@ -135,7 +136,7 @@ class Connection(asyncio.Protocol):
     def _handle(self, packet: Packet) -> None:
         monitor = self.monitor
         if monitor is None:
-            self._connect(packet)
+            Opening(packet, self, self._guard).begin()
         elif type(packet) is Disconnect:
             self.will = None  # [MQTT-3.14.4-3]
             self.close()
@@ -152,37 +153,11 @@ class Connection(asyncio.Protocol):
             self._loop.call_later(seconds, self.release, _RATE)
             self.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, detail="messages_per_second reached: reading is paused"))
 
-    # CONNECT
+    # The session
 
-    def _connect(self, packet: Packet) -> None:
-        if not isinstance(packet, Connect):
-            raise ProtocolError(f"{type(packet).__name__.upper()} before CONNECT")  # [MQTT-3.1.0-1]
-        try:
-            admission = self._admit(packet)
-        except Refusal as refusal:
-            self._refuse_connect(refusal)
-            return
-        self.key = admission.key
-        self.hold(_OPENING)
-        self._guard.spawn(self._open(packet, admission.key), f"open {admission.key}")
-
-    def _admit(self, packet: Connect) -> Admission:
-        admission = admit(packet, self.rights, self._guard.client_id)
-        self._guard.check_room(self, admission)
-        return admission
-
-    async def _open(self, packet: Connect, key: str) -> None:
-        """Wait until the session is free, then judge CONNECT again, since the policy may have changed, and begin."""
-        await self._guard.take_over(self, key)
-        if self.closed:
-            return
-        try:
-            admission = self._admit(packet)
-        except Refusal as refusal:
-            self._refuse_connect(refusal)
-            return
+    def begin(self, admission: Admission) -> None:
+        """The session is this connection's: let the backend answer CONNECT."""
         self._guarded(self._begin, admission)
-        self.release(_OPENING)
 
     def _begin(self, admission: Admission) -> None:
         rights = self.rights
@@ -199,7 +174,7 @@ class Connection(asyncio.Protocol):
         self.to_backend = self.conversation.receive  # which may be a more direct one now
         self.monitor.withdraw()
 
-    def _refuse_connect(self, refusal: Refusal) -> None:
+    def refuse_connect(self, refusal: Refusal) -> None:
         """Tell the device the CONNACK code [MQTT-3.2.2-5], the operator the reason, and nobody else anything."""
         rule = None if refusal.decision is None else refusal.decision.rule
         text = None if rule is None else str(rule)
@@ -286,17 +261,16 @@ class Connection(asyncio.Protocol):
 
     def refuse(self, reason: Reason, detail: str, device: str | None = None) -> None:
         """End a connection that was never admitted; ``device`` is whose it says it is."""
-        if not self.closed:
-            self.report(Event(Kind.REFUSE, reason, device=device, action="connect", detail=detail))
-            self.why = reason
-            self._shut()
-            self._transport.abort()
+        self._abort(Event(Kind.REFUSE, reason, device=device, action="connect", detail=detail))
 
     def cut(self, reason: Reason, detail: str) -> None:
         """End the connection at once (rule 7, rule 9)."""
+        self._abort(Event(Kind.CUT, reason, detail=detail))
+
+    def _abort(self, event: Event) -> None:
         if not self.closed:
-            self.report(Event(Kind.CUT, reason, detail=detail))
-            self.why = reason
+            self.report(event)
+            self.why = event.reason
             self._shut()
             self._transport.abort()
 

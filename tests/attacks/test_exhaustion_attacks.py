@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from mqttseg.errors import Reason
-from mqttseg.guard.monitor import UNRELEASED
+from mqttseg.guard.publishing import UNRELEASED
 from mqttseg.guard.verdict import LEVELS
 from mqttseg.observe.events import Kind
 from mqttseg.wire.encode import encode

@@ -19,7 +19,7 @@ from amqtt.mqtt.packet import MQTTFixedHeader
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.plugins.topic_checking import TopicAccessControlListPlugin
 
-import mqttseg.guard.monitor
+import mqttseg.guard.receiving
 from mqttseg.errors import Reason
 from mqttseg.observe.events import Kind
 from mqttseg.policy.compiled import Rights
@@ -320,7 +320,7 @@ class TestBehindTheGuard:
             return decide(rights, action, topic)
 
         first, second = stage.listener("cam-1", "cameras/#"), stage.listener("cam-2", "cameras/#")
-        monkeypatch.setattr(mqttseg.guard.monitor, "judge", fragile)
+        monkeypatch.setattr(mqttseg.guard.receiving, "judge", fragile)
         stage.join("cam-3").publish("cameras/x", b"good", qos=1)
         assert_only(second, ("cameras/x", b"good"))
         first.expect_end()

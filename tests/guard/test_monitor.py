@@ -9,7 +9,9 @@ import pytest
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
 from mqttseg.guard.backend import Resumed
-from mqttseg.guard.monitor import UNRELEASED, UNRELEASED_BYTES, Denied, Monitor
+from mqttseg.guard.monitor import Monitor
+from mqttseg.guard.ports import Denied
+from mqttseg.guard.publishing import UNRELEASED, UNRELEASED_BYTES
 from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Compiled, compile_policy
 from mqttseg.policy.load import load_policy

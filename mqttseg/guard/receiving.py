@@ -1,0 +1,100 @@
+"""What a device receives: every message is judged again before it goes out (rules 6 and 7).
+
+Holds what is decided already, and the QoS 2 flows that were ended in the device's place. Refuses to know what the
+device publishes.
+"""
+
+from __future__ import annotations
+
+from mqttseg.errors import Reason
+from mqttseg.guard.ports import DECISIONS_KEPT, Ports, tell
+from mqttseg.guard.subscribing import Subscribing
+from mqttseg.guard.verdict import judge
+from mqttseg.observe.events import Event, Kind
+from mqttseg.policy.compiled import Rights
+from mqttseg.policy.decide import Decision
+from mqttseg.policy.model import Action
+from mqttseg.wire.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
+
+
+class Receiving:
+    """One session's way from the backend to the device.
+
+    ``free``: topics on which a message that is not a retained one needs no more thought.
+    """
+
+    __slots__ = ("_decisions", "_dropped", "_ports", "_rights", "_subscribing", "free")
+
+    def __init__(self, rights: Rights, ports: Ports, subscribing: Subscribing) -> None:
+        self._rights = rights
+        self._ports = ports
+        self._subscribing = subscribing
+        self._decisions: dict[str, Decision] = {}
+        self._dropped: set[int] = set()
+        self.free: set[str] = set()
+
+    def change_rights(self, rights: Rights) -> None:
+        """The policy changed (rule 7)."""
+        self._rights = rights
+        self.forget()
+
+    def forget(self) -> None:
+        """What is subscribed changed."""
+        self._decisions.clear()
+        self.free.clear()
+
+    def deliver(self, packet: Publish) -> None:
+        """Judge a PUBLISH of the backend; what the device may not see is acknowledged in its place (rule 6)."""
+        topic = packet.topic
+        decision = self._decisions.get(topic) or self._decide(topic)
+        if packet.retain and decision.passes:
+            publisher = self._ports.mute_publisher(topic, packet.origin)
+            if publisher is not None:
+                self._withhold(packet, publisher)
+                return
+        if decision.allowed:
+            self._ports.to_device(packet)
+            return
+        if not decision.passes and self._subscribing.narrows(topic):
+            self._acknowledge(packet)  # what a narrowed filter leaves out is nobody's attempt at anything
+            return
+        tell(self._ports, Kind.DENY, decision, Action.RECEIVE, topic)
+        if decision.passes:
+            self._ports.to_device(packet)
+        else:
+            self._acknowledge(packet)
+
+    def _decide(self, topic: str) -> Decision:
+        if len(self._decisions) >= DECISIONS_KEPT:
+            self.forget()
+        if self._subscribing.matches(topic):
+            decision = judge(self._rights, Action.RECEIVE, topic)
+        else:
+            decision = Decision(allowed=False, reason=Reason.NOT_SUBSCRIBED, rule=None)
+        self._decisions[topic] = decision
+        if decision.allowed:
+            self.free.add(topic)
+        return decision
+
+    def _withhold(self, packet: Publish, publisher: str) -> None:
+        """A retained message does not outlive its publisher's right (rule 7)."""
+        detail = f"retained by {publisher}, which may not publish there any more"
+        event = Event(Kind.DENY, Reason.NOT_GRANTED, action=Action.RECEIVE, topic=packet.topic, detail=detail)
+        self._ports.report(event)
+        self._acknowledge(packet)
+
+    def _acknowledge(self, packet: Publish) -> None:
+        """Answer the backend for a message that the device will not see."""
+        if packet.qos == 1:
+            self._ports.to_backend(Puback(packet.packet_id))
+        elif packet.qos == 2:
+            self._dropped.add(packet.packet_id)
+            self._ports.to_backend(Pubrec(packet.packet_id))
+
+    def release(self, packet: Pubrel) -> None:
+        """End the flow in the device's place when it never saw the PUBLISH."""
+        if packet.packet_id in self._dropped:
+            self._dropped.discard(packet.packet_id)
+            self._ports.to_backend(Pubcomp(packet.packet_id))
+        else:
+            self._ports.to_device(packet)

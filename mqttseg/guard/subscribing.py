@@ -1,0 +1,178 @@
+"""What a session is subscribed to: asked for by the device, answered by the backend, judged by filter (rules 5 and 7).
+
+Holds the filters, those of them that policy narrows, and the SUBSCRIBEs on their way. Refuses to know messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mqttseg.errors import PeerError, ProtocolError, Reason
+from mqttseg.guard.ports import Ports, tell
+from mqttseg.guard.verdict import judge
+from mqttseg.observe.events import Kind
+from mqttseg.policy.compiled import Rights
+from mqttseg.policy.decide import Decision
+from mqttseg.policy.model import Action
+from mqttseg.policy.topics import matches, matches_levels
+from mqttseg.wire.packets import FAILURE, Suback, Subscribe, Unsuback, Unsubscribe
+
+LAST_PACKET_ID = 0xFFFF
+
+
+@dataclass(slots=True)
+class _PendingSubscribe:
+    """A SUBSCRIBE on its way: the codes already known, None where the backend's answer belongs."""
+
+    filters: tuple[str, ...]
+    codes: list[int | None]
+
+
+class Subscribing:
+    """One session's filters. ``changed`` is called each time before the backend can act on a change of them."""
+
+    __slots__ = (
+        "_dropped",
+        "_levels",
+        "_max_subscriptions",
+        "_narrowed",
+        "_pending",
+        "_ports",
+        "_rights",
+        "_withdrawing",
+        "changed",
+        "filters",
+    )
+
+    def __init__(self, rights: Rights, ports: Ports, *, max_subscriptions: int, changed: Callable[[], None]) -> None:
+        self._rights = rights
+        self._ports = ports
+        self._max_subscriptions = max_subscriptions
+        self.changed = changed
+        self.filters: dict[str, int] = {}
+        self._narrowed: set[str] = set()
+        self._pending: dict[int, _PendingSubscribe] = {}
+        self._dropped: list[str] = []
+        self._withdrawing: set[int] = set()
+        self._levels: list[list[str]] | None = None
+
+    def resume(self, filters: Mapping[str, int]) -> None:
+        """Take over a stored session's filters; they are judged again before it is served (rule 7)."""
+        self.filters = dict(filters)
+        self._judge_all()
+
+    def change_rights(self, rights: Rights) -> None:
+        """The policy changed: what is no longer allowed is withdrawn (rule 7)."""
+        self._rights = rights
+        self._judge_all()
+        self.withdraw()
+
+    def _judge_all(self) -> None:
+        """Drop the filters that the rights no longer cover."""
+        self._change()
+        self._narrowed.clear()
+        for topic_filter in list(self.filters):
+            decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
+            if decision.narrowed:
+                self._narrowed.add(topic_filter)
+            if not decision.passes:
+                del self.filters[topic_filter]
+                self._dropped.append(topic_filter)
+                tell(self._ports, Kind.WITHDRAW, decision, Action.SUBSCRIBE, topic_filter)
+
+    def withdraw(self) -> None:
+        """Have the backend end the subscriptions that were dropped here."""
+        filters, self._dropped = self._dropped, []
+        for topic_filter in filters:
+            packet_id = next(i for i in range(LAST_PACKET_ID, 0, -1) if i not in self._withdrawing)
+            self._withdrawing.add(packet_id)
+            self._ports.to_backend(Unsubscribe(packet_id, (topic_filter,)))
+
+    def _change(self) -> None:
+        self._levels = None
+        self.changed()
+
+    # Asked for
+
+    def subscribe(self, packet: Subscribe) -> None:
+        """Judge a SUBSCRIBE filter by filter (rule 5). Raises ProtocolError, PeerError (too many filters)."""
+        if packet.packet_id in self._pending:
+            raise ProtocolError(f"SUBSCRIBE with packet id {packet.packet_id}, which is in use")  # [MQTT-2.3.1-2]
+        if len(packet.requests) > self._max_subscriptions:  # not judged one by one: that would hold the loop (rule 8)
+            raise PeerError(Reason.TOO_MANY_SUBSCRIPTIONS, f"{len(packet.requests)} filters in one SUBSCRIBE")
+        codes = [self._judge(topic_filter, qos) for topic_filter, qos in packet.requests]
+        allowed = tuple(r for r, code in zip(packet.requests, codes, strict=True) if code is None)
+        self._change()
+        if not allowed:
+            self._ports.to_device(Suback(packet.packet_id, tuple(FAILURE for _ in codes)))
+            return
+        self._pending[packet.packet_id] = _PendingSubscribe(tuple(f for f, _ in packet.requests), codes)
+        self._ports.to_backend(Subscribe(packet.packet_id, allowed))
+
+    def _judge(self, topic_filter: str, qos: int) -> int | None:
+        """None when the filter goes to the backend, else its return code (rule 5)."""
+        decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
+        if decision.passes and topic_filter not in self.filters and len(self.filters) >= self._limit():
+            decision = Decision(allowed=False, reason=Reason.TOO_MANY_SUBSCRIPTIONS, rule=None)
+        if not decision.allowed:
+            tell(self._ports, Kind.DENY, decision, Action.SUBSCRIBE, topic_filter)
+        if not decision.passes:
+            return FAILURE
+        if decision.narrowed:
+            self._narrowed.add(topic_filter)
+        self.filters[topic_filter] = qos  # before SUBACK: retained messages may come first
+        return None
+
+    def _limit(self) -> int:
+        limit = self._rights.limits.subscriptions
+        return self._max_subscriptions if limit is None else min(limit, self._max_subscriptions)
+
+    def unsubscribe(self, packet: Unsubscribe) -> None:
+        """Hand on only what is held: of the rest a packet can name 80,000, and each would be work for the backend."""
+        held = tuple(f for f in packet.filters if self.filters.pop(f, None) is not None)
+        self._narrowed.difference_update(held)
+        self._change()
+        if held:
+            self._ports.to_backend(Unsubscribe(packet.packet_id, held))
+        else:
+            self._ports.to_device(Unsuback(packet.packet_id))  # [MQTT-3.10.4-5]
+
+    # Answered
+
+    def suback(self, packet: Suback) -> None:
+        """Put the backend's codes at their places. Raises ProtocolError: it answers no SUBSCRIBE."""
+        pending = self._pending.pop(packet.packet_id, None)
+        if pending is None or pending.codes.count(None) != len(packet.codes):
+            raise ProtocolError("SUBACK from the backend to no SUBSCRIBE")
+        answers = iter(packet.codes)
+        codes = tuple(next(answers) if code is None else code for code in pending.codes)
+        for topic_filter, mine, code in zip(pending.filters, pending.codes, codes, strict=True):
+            if mine is None and code == FAILURE:
+                self.filters.pop(topic_filter, None)
+                self._change()
+        self._ports.to_device(Suback(packet.packet_id, codes))
+
+    def unsuback(self, packet: Unsuback) -> None:
+        """The device hears only of what it asked for itself."""
+        if packet.packet_id in self._withdrawing:
+            self._withdrawing.discard(packet.packet_id)
+        else:
+            self._ports.to_device(packet)
+
+    # Matched
+
+    def matches(self, topic: str) -> bool:
+        """Whether any filter matches the topic."""
+        levels = topic.split("/")
+        return any(matches_levels(wanted, levels) for wanted in self._taken_apart())
+
+    def _taken_apart(self) -> list[list[str]]:
+        """The filters' levels, taken apart once for each change: a session may have a thousand of them (rule 8)."""
+        if self._levels is None:
+            self._levels = [topic_filter.split("/") for topic_filter in self.filters]
+        return self._levels
+
+    def narrows(self, topic: str) -> bool:
+        """Whether a filter matches the topic that is wider than the rights (``subscriptions: narrow``)."""
+        return any(matches(topic_filter, topic) for topic_filter in self._narrowed)
