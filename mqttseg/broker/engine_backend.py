@@ -22,6 +22,8 @@ from mqttseg.engine.message import Message
 from mqttseg.guard.backend import Link, Peer, Resumed
 from mqttseg.wire.packets import Connect, Packet, Will
 
+_WELCOME = "welcome"
+
 
 class EngineBackend:
     """Sessions and routing by the engine, and what amqtt's plugins are told of it."""
@@ -98,13 +100,14 @@ class EngineBackend:
 class EngineConversation:
     """The engine's end of one connection."""
 
-    __slots__ = ("_backend", "_clean", "_connection", "_key", "_outbox", "_peer", "forget", "receive")
+    __slots__ = ("_backend", "_clean", "_connection", "_key", "_link", "_outbox", "_peer", "forget", "receive")
 
     def __init__(self, backend: EngineBackend, connect: Connect, peer: Peer, link: Link) -> None:
         self._backend = backend
         self._key = connect.client_id
         self._clean = connect.clean_session
         self._peer = peer
+        self._link = link
         self._outbox = _Outbox(link.send)
         self._connection: Connection | None = None
         self.receive: Callable[[Packet], None] = self._receive_early
@@ -124,6 +127,9 @@ class EngineConversation:
         tap = self._tap() if backend.events.per_packet else None
         connection = backend.engine.connect(self._key, clean=self._clean, outbox=self._outbox, now=now)
         self._connection = connection
+        if not connection.live:
+            self._link.hold(_WELCOME)  # what the device did not wait to send waits where it is bounded
+            connection.welcomed = lambda: self._link.release(_WELCOME)
         self.forget = connection.forget
         if tap is None:
             self.receive = connection.receive

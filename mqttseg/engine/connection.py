@@ -7,6 +7,7 @@ takeover can harm nobody.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mqttseg.engine.events import IncomingRefused
@@ -37,12 +38,14 @@ LIVE_QOS0: Final = 0x30
 class Connection:
     """What ``Engine.connect`` gives. Everything is called on the engine's own thread."""
 
-    __slots__ = ("_engine", "_held", "_outbox", "_router", "_routes", "live", "session")
+    __slots__ = ("_engine", "_held", "_outbox", "_router", "_routes", "live", "session", "welcomed")
 
     def __init__(self, engine: Engine, session: Session, outbox: Outbox) -> None:
         self.session = session
         self.live = False
         """From CONNACK to the end."""
+        self.welcomed: Callable[[], None] | None = None
+        """Called once, after CONNACK, when that had to wait for a commit."""
         self._held: list[Packet] | None = []
         self._engine = engine
         self._outbox = outbox
@@ -59,11 +62,14 @@ class Connection:
         self.session.redeliver()
         for packet in held:
             self.receive(packet)
+        if self.welcomed is not None:
+            self.welcomed()
 
     def receive(self, packet: Packet) -> None:
         """Act on a packet of the device."""
         if not self.live:
-            # Before CONNACK, which may wait for a commit, packets are kept: a device may send them at once (3.1.4)
+            # Before CONNACK, which may wait for a commit, packets are kept: a device may send them at once (3.1.4).
+            # A host whose devices may send more than that holds them back until ``welcomed``.
             if self._held is not None and len(self._held) < self._engine.settings.incoming:
                 self._held.append(packet)
             return

@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self.to_device: Callable[[Packet], None] = _drop
         self.to_backend: Callable[[Packet], None] = _drop
         self._bucket: TokenBucket | None = None
+        self._over_rate = 0
         decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
         self._inflow = Inflow(decoder, self._handle, pause=self._pause_reading, yield_turn=self._yield_turn)
 
@@ -101,8 +102,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, by whoever's hand. What it sent before counts, a DISCONNECT too (rule 10)."""
         if self.monitor is not None and not self.closed:
-            self._guarded(self._inflow.finish)
+            self._guarded(self._inflow.finish, self._handle_last)
         self._report_dropped()
+        self._report_over_rate()
         self._shut()
         self._watchdog.cancel()
         if self.monitor is not None:
@@ -146,6 +148,20 @@ class Connection(asyncio.Protocol):
             if self._bucket is not None and type(packet) in _COUNTED:
                 self._slow_down(self._bucket.take(self._loop.time()))
 
+    def _handle_last(self, packet: Packet) -> None:
+        """Nobody is there to be read more slowly: what is over the rate is not handed on, and what else came is."""
+        if self._bucket is None or type(packet) not in _COUNTED:
+            self._handle(packet)
+        elif self._over_rate or self._bucket.wait(self._loop.time()):
+            self._over_rate += 1
+        else:
+            self._handle(packet)
+
+    def _report_over_rate(self) -> None:
+        if self._over_rate:
+            detail = "messages_per_second: what it sent over its rate before it left is not handed on"
+            self.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, count=self._over_rate, detail=detail))
+
     def _slow_down(self, seconds: float) -> None:
         """Over the rate the device is read more slowly, so that nothing is lost (rule 8, rule 10)."""
         if seconds > 0.0:
@@ -173,6 +189,8 @@ class Connection(asyncio.Protocol):
         self.conversation.start()
         self.to_backend = self.conversation.receive  # which may be a more direct one now
         self.monitor.withdraw()
+        if self._bucket is not None:
+            self._slow_down(self._bucket.wait(self._loop.time()))  # a new connection is no new rate
 
     def refuse_connect(self, refusal: Refusal) -> None:
         """Tell the device the CONNACK code [MQTT-3.2.2-5], the operator the reason, and nobody else anything."""

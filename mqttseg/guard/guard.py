@@ -204,7 +204,11 @@ class Guard:
         will, connection.will = connection.will, None
         if will is None or connection.why in _NO_LAST_WORD or self._closing or connection.key is None:
             return
-        decision = judge(connection.rights, Action.PUBLISH, will.topic)
+        rights = connection.rights
+        bucket = self.bucket(rights)
+        if bucket is not None:
+            bucket.take(self.loop.time())  # or a device would publish past its rate by leaving again and again
+        decision = judge(rights, Action.PUBLISH, will.topic)
         refused = self._will_refusal(will, decision, _device_of(connection))
         kind = Kind.WILL if refused is None else Kind.DENY
         rule = None if decision.rule is None else str(decision.rule)

@@ -89,8 +89,9 @@ class Inflow:
         self._yielded = False
         self._go_on()
 
-    def finish(self) -> None:
+    def finish(self, handle: Callable[[Packet], None]) -> None:
         """Nothing more will come: hand out what came, whoever holds. Raises what ``handle`` and the decoder raise."""
+        self._handle = handle
         while (self._stalled is not None or self._held) and not self.closed:
             self._holds.clear()
             self._yielded = False

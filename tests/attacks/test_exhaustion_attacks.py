@@ -18,7 +18,18 @@ from mqttseg.guard.publishing import UNRELEASED
 from mqttseg.guard.verdict import LEVELS
 from mqttseg.observe.events import Kind
 from mqttseg.wire.encode import encode
-from mqttseg.wire.packets import Pingreq, Pingresp, Puback, Publish, Suback, Subscribe, Unsuback, Unsubscribe
+from mqttseg.wire.packets import (
+    Disconnect,
+    Pingreq,
+    Pingresp,
+    Puback,
+    Publish,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+    Will,
+)
 from tests.support.brokers import PATIENCE, BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import POLICY, TestSite
@@ -340,6 +351,42 @@ class TestFlood:
             other.send(*(Publish("analytics/x", b"") for _ in range(18)), Pingreq())
             other.expect(Pingresp)
         assert watch.wait_for(Kind.LIMIT, Reason.RATE_LIMIT, "etl-6").client_id == "etl-6/2"
+
+    def test_leaving_gets_nothing_past_the_rate(self, broker: RunningBroker) -> None:
+        """What was read and waits for its turn when the connection is lost: DISCONNECT counts, a flood does not."""
+        watch, sent = Watch(broker), 500  # in one TLS record, so that all of them are read
+        with client(broker, "etl-3") as hasty, client(broker, "etl-4") as reader:
+            assert reader.connect("etl-4").code == 0
+            assert reader.subscribe("analytics/#") == (0,)
+            assert hasty.connect("etl-3", will=Will("analytics/will", b"gone")).code == 0
+            hasty.send(*(Publish("analytics/x", b"%d" % number) for number in range(sent)), Disconnect())
+            watch.wait_for(Kind.LIMIT, Reason.RATE_LIMIT, "etl-3")
+            [connection] = broker.guard.roster.of("etl-3")
+            broker.do(connection._transport.abort)
+            watch.wait_for(Kind.DISCONNECT, Reason.OK, "etl-3")
+            [dropped] = [event.count for event in broker.events if event.device == "etl-3" and "left" in event.detail]
+            got = [int(reader.expect(Publish).payload) for _ in range(sent - dropped)]
+            reader.ping()
+            assert got == list(range(sent - dropped))
+            assert dropped > sent // 2
+            assert not reader.unread
+        assert watch.count(Kind.WILL, "etl-3") == 0
+
+    def test_a_new_connection_is_no_new_rate(self, broker: RunningBroker) -> None:
+        watch = Watch(broker)
+        with client(broker, "etl-7") as first, client(broker, "etl-7") as second:
+            assert first.connect("etl-7/1").code == 0
+            broker.do(lambda: self.spend(broker, "etl-7"))
+            assert second.connect("etl-7/2").code == 0
+        event = watch.wait_for(Kind.LIMIT, Reason.RATE_LIMIT, "etl-7")
+        assert event.client_id == "etl-7/2"
+
+    @staticmethod
+    def spend(broker: RunningBroker, device_id: str) -> None:
+        bucket = broker.guard.roster.of(device_id)[0]._bucket
+        assert bucket is not None
+        for _ in range(100):
+            bucket.take(0.0)
 
 
 def test_answers_come_in_order_after_a_flood_of_one_turn(broker: RunningBroker) -> None:

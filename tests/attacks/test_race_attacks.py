@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mqttseg.engine.journal import Rows
+from mqttseg.engine.store import Store
 from mqttseg.errors import ConfigurationError, Reason
 from mqttseg.observe.events import Kind
-from mqttseg.wire.packets import Connack, Connect, Publish, Suback, Subscribe, Unsubscribe, Will
+from mqttseg.wire.packets import Connack, Connect, Puback, Publish, Suback, Subscribe, Unsubscribe, Will
 from tests.support.clients import RawClient
 from tests.support.sites import POLICY
 from tests.support.stages import Stage, assert_only
@@ -51,6 +53,27 @@ class Chatter:
             self.sent += 1
             if self.sent % 20 == 0:
                 self.enough.set()
+
+
+def test_more_than_a_thousand_packets_before_connack_wait_for_a_slow_disk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CONNACK waits until the old session is gone from the disk; what was sent meanwhile is neither lost nor kept."""
+    stage.leave(stage.listener("cam-1", "cameras/x", qos=1, clean=False), "cam-1")
+    disk, commit, seen = threading.Event(), Store.commit, len(stage.broker.events)
+
+    def slow(store: Store, rows: Rows) -> None:
+        assert disk.wait(20)
+        commit(store, rows)
+
+    monkeypatch.setattr(Store, "commit", slow)
+    device, wanted = stage.tls("cam-1"), list(range(1, 3001))
+    device.send(Connect("cam-1"), *(Publish("cameras/y", b"", qos=1, packet_id=at) for at in wanted))
+    stage.wait_after(seen, lambda event: event.kind is Kind.CONNECT)
+    for _ in range(50):
+        stage.broker.do(lambda: None)
+    disk.set()
+    assert [device.expect(Puback).packet_id for _ in wanted] == wanted
 
 
 class TestReload:

@@ -108,7 +108,8 @@ def test_origin_of_a_retained_message_is_known(site: Site) -> None:
     site.device("w").publish("a", b"1", retain=True)
     site.engine.publish("b", b"1", retain=True)
     site.engine.publish("c", b"1", retain=True, origin="gone")
-    assert {topic: message.origin for topic, message in site.engine.retained.items()} == {"a": "w", "b": None, "c": "gone"}
+    origins = {topic: message.origin for topic, message in site.engine.retained.items()}
+    assert origins == {"a": "w", "b": None, "c": "gone"}
 
 
 def test_host_clears_a_retained_message(any_site: Site) -> None:
