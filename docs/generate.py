@@ -127,7 +127,7 @@ def _duration(seconds: float) -> str:
 
 
 def _size(count: int) -> str:
-    units = (("MiB", 1 << 20), ("KiB", 1 << 10))
+    units = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
     return next((f"{count // size}{unit}" for unit, size in units if count % size == 0), str(count))
 
 

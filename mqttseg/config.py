@@ -91,6 +91,14 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class Events:
+    """How many seconds events and flows are kept to be asked for, and in how many bytes."""
+
+    keep: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """mqttseg.yaml, with every default filled in and every path absolute.
 
@@ -110,6 +118,12 @@ class Config:
     crl: Path | None
     metrics: Endpoint | None
     audit: Audit
+    events: Events
+
+    @property
+    def event_store(self) -> Path:
+        """What happened, for ``mqttseg events`` and the like."""
+        return self.state / "events.db"
 
     @property
     def ca(self) -> Path:
@@ -219,6 +233,13 @@ class AuditEntry(Keys):
     keep: Duration = Field(default=90 * 86400.0, description="How long.")
 
 
+class EventsEntry(Keys):
+    """Events and flows, kept to be asked for."""
+
+    keep: Duration = Field(default=90 * 86400.0, description="How long.")
+    size: Size = Field(default=1 << 30, description="In how many bytes at the most; then the oldest goes.")
+
+
 class ConfigFile(Keys):
     """How the broker runs. Every key is optional; relative paths are relative to this file."""
 
@@ -247,6 +268,7 @@ class ConfigFile(Keys):
     )
     metrics: MetricsText = Field(default="off", description="Where Prometheus finds metrics; off: nowhere.")
     audit: AuditEntry = Field(default_factory=AuditEntry, description="The audit trail.")
+    events: EventsEntry = Field(default_factory=EventsEntry, description="Events and flows, kept to be asked for.")
 
 
 def config_schema() -> JsonSchema:
@@ -310,4 +332,5 @@ def _config(file: ConfigFile, path: Path) -> Config:
         crl=None if file.crl == "off" else placed(file.crl) if file.crl else placed(file.certs) / "ca.crl",
         metrics=None if file.metrics == "off" else _endpoint(file.metrics, "http", _METRICS),
         audit=Audit(placed(file.audit.file), file.audit.keep),
+        events=Events(file.events.keep, file.events.size),
     )

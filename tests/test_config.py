@@ -17,6 +17,7 @@ from mqttseg.config import (
     Config,
     Durability,
     Endpoint,
+    Events,
     config_of,
     find_config,
     load_config,
@@ -67,6 +68,7 @@ def test_every_key_has_a_default() -> None:
         crl=Path("/srv/site/certs/ca.crl"),
         metrics=None,
         audit=Audit(Path("/srv/site/state/audit.jsonl"), 90 * 86400.0),
+        events=Events(90 * 86400.0, 1 << 30),
     )
 
 
@@ -92,6 +94,7 @@ limits: {packet: 1000, connect_timeout: 500ms, keep_alive_max: 1h, retained: 1}
 crl: off
 metrics: http://127.0.0.1:9883
 audit: {file: /var/log/a, keep: 1d}
+events: {keep: 7d, size: 64MiB}
 """
     )
     assert made.policy == Path("/etc/p.yaml")
@@ -107,6 +110,8 @@ audit: {file: /var/log/a, keep: 1d}
     assert made.crl is None
     assert made.metrics == Endpoint("http", "127.0.0.1", 9883)
     assert made.audit == Audit(Path("/var/log/a"), 86400.0)
+    assert made.events == Events(7 * 86400.0, 64 << 20)
+    assert made.event_store == made.state / "events.db"
 
 
 def test_one_listener_needs_no_list() -> None:

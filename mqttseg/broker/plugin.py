@@ -28,7 +28,10 @@ from mqttseg.config import Endpoint, load_config, parse_endpoint
 from mqttseg.errors import MqttsegError, OperatorError
 from mqttseg.guard.backend import Backend
 from mqttseg.observe.events import Outlet
-from mqttseg.observe.outlets import standard_outlets
+from mqttseg.observe.outlets import Outlets, standard_outlets
+from mqttseg.observe.recorder import Recorder
+from mqttseg.observe.retention import Retention
+from mqttseg.observe.writer import Writer
 
 if TYPE_CHECKING:
     from amqtt.broker import Broker
@@ -77,7 +80,7 @@ class SegmentationPlugin(BaseAuthPlugin):
             log.critical("mqttseg: %s", error)  # amqtt itself names only the plugin that failed
             raise
         try:
-            self._outlets = standard_outlets(config.audit.file, round(config.audit.keep / 86400))
+            self.recorder, self._outlets = _outlets(config)
         except MqttsegError as error:
             log.critical("mqttseg: %s", error)
             raise
@@ -116,6 +119,17 @@ class SegmentationPlugin(BaseAuthPlugin):
         """The broker is about to stop: nobody is let in any more."""
         await self.service.stop()
         self._outlets.close()
+
+
+def _outlets(config: SiteConfig) -> tuple[Recorder, Outlets]:
+    """Where events go. An audit file that cannot be opened is an error; the file of events is tried again and again."""
+    retention = Retention(config.events.keep, config.events.size)
+    recorder = Recorder(Writer(config.event_store, retention))
+    try:
+        return recorder, standard_outlets(config.audit.file, round(config.audit.keep / 86400), recorder)
+    except MqttsegError:
+        recorder.close()
+        raise
 
 
 def _refuse_unguarded(config: BrokerConfig) -> None:

@@ -8,7 +8,6 @@ Entries are never edited once released: a change is a new entry.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Final
 
 APPLICATION_ID: Final = 0x6D717365
@@ -29,29 +28,3 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
             origin TEXT)""",
     ),
 ]
-
-
-class NewerSchema(Exception):  # noqa: N818  # it is a finding; the store says what to do about it
-    """The file was written by a later version."""
-
-
-def migrate(database: sqlite3.Connection) -> None:
-    """Bring the file to this version. Raises NewerSchema, or ValueError when the file is another program's."""
-    version = _pragma(database, "user_version")
-    application = _pragma(database, "application_id")
-    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != APPLICATION_ID and (tables or application or version):
-        raise ValueError("it is a database of another program")
-    if version > len(MIGRATIONS):
-        raise NewerSchema(f"its schema version is {version}, this mqttseg knows {len(MIGRATIONS)}")
-    for target, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        database.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {target}")
-        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute("COMMIT")
-
-
-def _pragma(database: sqlite3.Connection, name: str) -> int:
-    return int(database.execute(f"PRAGMA {name}").fetchone()[0])

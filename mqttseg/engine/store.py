@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from mqttseg.engine import schema
 from mqttseg.engine.journal import Row, Rows
 from mqttseg.engine.message import Delivery, Message
-from mqttseg.engine.schema import NewerSchema, migrate
 from mqttseg.errors import OperatorError
+from mqttseg.migration import NewerSchema, migrate
 
 ORPHANS: Final = (
     *(
@@ -198,7 +199,7 @@ def _prepare(database: sqlite3.Connection, *, fsync: bool) -> None:
     finding = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if finding != "ok":
         raise sqlite3.DatabaseError(finding)
-    migrate(database)
+    migrate(database, schema.APPLICATION_ID, schema.MIGRATIONS)
 
 
 @contextmanager

@@ -33,6 +33,9 @@ class Kind(StrEnum):
 ACTIONS = frozenset({Kind.POLICY, Kind.QUARANTINE, Kind.RELEASE, Kind.REVOKE, Kind.EXPIRE, Kind.DETECT})
 """What was done about devices, not by them: each is told on its own, never folded into a count."""
 
+DENIALS = frozenset({Kind.DENY, Kind.REFUSE, Kind.WITHDRAW})
+"""Something was not allowed; with ``observed``, it was let through all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

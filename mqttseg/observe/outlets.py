@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Protocol
 
 from mqttseg.errors import OperatorError
 from mqttseg.observe.events import Event, Kind, Outlet
@@ -134,11 +135,22 @@ class AuditFile:
         self._target.close()
 
 
+class Keeping(Protocol):
+    """An outlet that keeps what it is told, until it is closed."""
+
+    def __call__(self, event: Event) -> None:
+        """Take an event; never waits."""
+
+    def close(self) -> None:
+        """Keep what waits."""
+
+
 class Outlets:
     """Folds repeated events, then hands each to every outlet."""
 
-    def __init__(self, outlets: Iterable[Outlet]) -> None:
-        self._outlets = tuple(outlets)
+    def __init__(self, outlets: Iterable[Outlet], files: Iterable[Keeping] = ()) -> None:
+        self._files = tuple(files)
+        self._outlets: tuple[Outlet, ...] = (*outlets, *self._files)
         self._fold = Fold(self._tell)
 
     def __call__(self, event: Event) -> None:
@@ -156,12 +168,10 @@ class Outlets:
     def close(self) -> None:
         """Tell what is still owed, and close the files."""
         self._fold.flush()
-        for outlet in self._outlets:
-            if isinstance(outlet, AuditFile):
-                outlet.close()
+        for file in self._files:
+            file.close()
 
 
-def standard_outlets(audit: Path | None, keep_days: int) -> Outlets:
-    """The log, and the audit file where one is wanted."""
-    files: list[Outlet] = [] if audit is None else [AuditFile(audit, keep_days)]
-    return Outlets([log_outlet, *files])
+def standard_outlets(audit: Path, keep_days: int, *more: Keeping) -> Outlets:
+    """The log, the audit file, and what else keeps events. Raises OperatorError as AuditFile does."""
+    return Outlets([log_outlet], [AuditFile(audit, keep_days), *more])
