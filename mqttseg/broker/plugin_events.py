@@ -22,7 +22,18 @@ from amqtt.session import IncomingApplicationMessage, Session
 from mqttseg.broker.hosted_session import HostedRetained, HostedSession
 from mqttseg.engine.message import Message
 from mqttseg.wire.encode import encode
-from mqttseg.wire.packets import FAILURE, Packet, Publish, Pubrel, Suback, Subscribe, Unsuback, Unsubscribe
+from mqttseg.wire.packets import (
+    FAILURE,
+    Packet,
+    Publish,
+    PublishRun,
+    Pubrel,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+)
+from mqttseg.wire.publish import taken_apart
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +114,10 @@ class Tap:
 
     def send(self, packet: Packet) -> None:
         """Towards the device. Also told of is what the guard then does not let through."""
+        if isinstance(packet, PublishRun):
+            for one in taken_apart(packet):
+                self.send(one)
+            return
         self._send(packet)
         self._events.fire_packet(MQTTEvents.PACKET_SENT, packet, self._session())
         if isinstance(packet, Suback):
@@ -112,7 +127,11 @@ class Tap:
                 self._tell(BrokerEvents.CLIENT_UNSUBSCRIBED, topic=topic_filter)
 
     def receive(self, packet: Packet, take: Callable[[Packet], None]) -> None:
-        """From the device, past the guard; ``take`` hands it on."""
+        """From the device, past the guard; ``take`` hands it on. Plugins are told of each message by itself."""
+        if isinstance(packet, PublishRun):
+            for one in taken_apart(packet):
+                self.receive(one, take)
+            return
         session = self._session()
         self._events.fire_packet(MQTTEvents.PACKET_RECEIVED, packet, session)
         message = None

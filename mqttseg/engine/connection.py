@@ -20,6 +20,7 @@ from mqttseg.wire.packets import (
     Puback,
     Pubcomp,
     Publish,
+    PublishRun,
     Pubrec,
     Pubrel,
     Suback,
@@ -80,6 +81,8 @@ class Connection:
                 self._engine.distribute(_message(packet, self.session.key))
             else:
                 self._forward(packet)
+        elif type(packet) is PublishRun:
+            self._spread(packet, packet.topic, packet.count)
         else:
             self._answer(packet)
 
@@ -106,19 +109,22 @@ class Connection:
 
     def _forward(self, packet: Publish) -> None:
         """QoS 0, the hot path: the very packet to every receiver, nothing built per receiver."""
-        route = self._routes.get(packet.topic) or self._router.route(packet.topic)
         frame = packet.frame
         if frame is None or frame[0] != LIVE_QOS0:
             packet = _message(packet, self.session.key).publish(0)
+        self._spread(packet, packet.topic, 1)
+
+    def _spread(self, packet: Publish | PublishRun, topic: str, count: int) -> None:
+        route = self._routes.get(topic) or self._router.route(topic)
         counters = self._engine.counters
-        counters.received += 1
-        counters.sent += len(route.receivers)
+        counters.received += count
+        counters.sent += count * len(route.receivers)
         for session in route.receivers:
             outbox = session.outbox
             if outbox.writable:
                 outbox.send(packet)
             else:
-                session.lose()
+                session.lose(count)
 
     def _publish_acknowledged(self, packet: Publish) -> None:
         if self._engine.journal.blocked:

@@ -112,15 +112,15 @@ class Losses:
         self._counts: dict[tuple[str, Cause], int] = {}
         self.total = 0
 
-    def add(self, key: str, cause: Cause) -> None:
-        """One message is lost."""
-        self.total += 1
+    def add(self, key: str, cause: Cause, count: int = 1) -> None:
+        """So many messages are lost."""
+        self.total += count
         known = self._counts.get((key, cause))
         if known is None:
             self._counts[key, cause] = 0
-            self._listener(MessagesDropped(key, cause, 1))
+            self._listener(MessagesDropped(key, cause, count))
         else:
-            self._counts[key, cause] = known + 1
+            self._counts[key, cause] = known + count
 
     def tick(self) -> None:
         """Report what was lost since the last tick; a session that lost nothing since is forgotten."""

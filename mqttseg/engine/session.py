@@ -145,10 +145,10 @@ class Session:
         else:
             self.lose()
 
-    def lose(self) -> None:
-        """A QoS 0 message found no room: a loss, unless nobody is there."""
+    def lose(self, count: int = 1) -> None:
+        """QoS 0 messages found no room: a loss, unless nobody is there."""
         if self.outbox is not ABSENT:
-            self._losses.add(self.key, Cause.SLOW_READER)
+            self._losses.add(self.key, Cause.SLOW_READER, count)
 
     def puback(self, packet_id: int) -> None:
         """The device has it [MQTT-4.3.2-1]."""

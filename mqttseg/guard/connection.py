@@ -15,7 +15,7 @@ from typing import cast
 from mqttseg.errors import InternalError, PeerError, Reason
 from mqttseg.guard.admission import Admission, Refusal
 from mqttseg.guard.backend import Conversation, Peer
-from mqttseg.guard.inflow import Inflow
+from mqttseg.guard.inflow import PACKETS_PER_TURN, Inflow
 from mqttseg.guard.keepalive import Watchdog
 from mqttseg.guard.keeper import Keeper
 from mqttseg.guard.limits import TokenBucket
@@ -56,8 +56,8 @@ class Connection(asyncio.Protocol):
         self.to_backend: Callable[[Packet], None] = _drop
         self._bucket: TokenBucket | None = None
         self._over_rate = 0
-        decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
-        self._inflow = Inflow(decoder, self._handle, pause=self._pause_reading, yield_turn=self._yield_turn)
+        self._decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
+        self._inflow = Inflow(self._decoder, self._handle, pause=self._pause_reading, yield_turn=self._yield_turn)
 
     # asyncio.Protocol
 
@@ -162,6 +162,11 @@ class Connection(asyncio.Protocol):
             detail = "messages_per_second: what it sent over its rate before it left is not handed on"
             self.report(Event(Kind.LIMIT, Reason.RATE_LIMIT, count=self._over_rate, detail=detail))
 
+    def _limit_rate(self, rights: Rights) -> None:
+        """What has a rate is taken message by message; of others, many in a row are judged at once."""
+        self._bucket = self._guard.bucket(rights)
+        self._decoder.gather = PACKETS_PER_TURN if self._bucket is None else 1
+
     def _slow_down(self, seconds: float) -> None:
         """Over the rate the device is read more slowly, so that nothing is lost (rule 8, rule 10)."""
         if seconds > 0.0:
@@ -179,7 +184,7 @@ class Connection(asyncio.Protocol):
         rights = self.rights
         self.will = admission.will
         self._watchdog.expect(self._guard.patience(admission.connect.keep_alive))
-        self._bucket = self._guard.bucket(rights)
+        self._limit_rate(rights)
         self.monitor = Monitor(rights, self, max_subscriptions=self._guard.limits.client_subscriptions)
         peer = Peer(rights.device_id, self.address, self.port)
         self.conversation = self._guard.backend.open(admission.connect, peer, self)
@@ -272,7 +277,7 @@ class Connection(asyncio.Protocol):
     def change_rights(self, rights: Rights) -> None:
         """The policy changed (rule 7)."""
         if self.monitor is not None:
-            self._bucket = self._guard.bucket(rights)
+            self._limit_rate(rights)
             self._guarded(self.monitor.change_rights, rights)
 
     # Ends

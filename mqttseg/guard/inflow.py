@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from mqttseg.errors import PeerError, Reason
 from mqttseg.wire.decode import Decoder
-from mqttseg.wire.packets import Packet
+from mqttseg.wire.packets import Packet, PublishRun
 
 PACKETS_PER_TURN = 256
 """After so many packets of one device the others get their turn of the event loop (rule 8)."""
@@ -114,8 +114,8 @@ class Inflow:
             self._handle(packet)
             if self.closed:
                 return
-            left -= 1
-            if not left:
+            left -= packet.count if type(packet) is PublishRun else 1
+            if left <= 0:
                 self._yielded = True
                 self._yield_turn()
             if self._yielded or self._holds:

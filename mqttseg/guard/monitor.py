@@ -25,6 +25,7 @@ from mqttseg.wire.packets import (
     Puback,
     Pubcomp,
     Publish,
+    PublishRun,
     Pubrec,
     Pubrel,
     Suback,
@@ -32,6 +33,7 @@ from mqttseg.wire.packets import (
     Unsuback,
     Unsubscribe,
 )
+from mqttseg.wire.publish import taken_apart
 
 
 class Monitor:
@@ -86,6 +88,13 @@ class Monitor:
             else:
                 self.ports.to_backend(packet)
             return
+        if type(packet) is PublishRun:
+            if packet.topic in self._freely_published:
+                self.ports.to_backend(packet)
+            else:
+                for message in taken_apart(packet):
+                    self.publishing.publish(message)
+            return
         handler = _FROM_DEVICE.get(type(packet))
         if handler is None:
             raise ProtocolError(f"unexpected {type(packet).__name__.upper()}")  # a second CONNECT [MQTT-3.1.0-2]
@@ -102,6 +111,13 @@ class Monitor:
                 self.receiving.deliver(packet)
             else:
                 self.ports.to_device(packet)
+            return
+        if type(packet) is PublishRun:
+            if packet.topic in self._freely_received:
+                self.ports.to_device(packet)
+            else:
+                for message in taken_apart(packet):
+                    self.receiving.deliver(message)
             return
         handler = _FROM_BACKEND.get(type(packet))
         if handler is None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mqttseg.wire.encode import encode
-from mqttseg.wire.packets import Packet, Publish
+from mqttseg.wire.packets import Packet, Publish, PublishRun
 
 CHUNK = 64 << 10
 """Bytes of one write. A transport looks at its buffer only after a write, so a huge one would know no bound."""
@@ -67,6 +67,11 @@ class Outflow:
                 self.dropped += 1
                 return
             frame = packet.frame or encode(packet)
+        elif type(packet) is PublishRun:
+            if self.full:
+                self.dropped += packet.count
+                return
+            frame = packet.frames
         else:
             frame = encode(packet)
         self._frames.append(frame)

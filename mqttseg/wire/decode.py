@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from mqttseg.errors import ProtocolError, Reason
 from mqttseg.wire.bodies import FROM_BOTH, FROM_CLIENT, FROM_SERVER, Reader
 from mqttseg.wire.lengths import remaining_length
-from mqttseg.wire.packets import Packet
-from mqttseg.wire.publish import OTHERS, PLAIN, PublishReader
+from mqttseg.wire.packets import Packet, Publish, PublishRun
+from mqttseg.wire.publish import OTHERS, PLAIN, PublishReader, run_end
 
 
 class PacketTooLarge(ProtocolError):  # noqa: N818 - the name says what the peer sent
@@ -31,14 +31,16 @@ class Decoder:
     """Turns one direction of one MQTT 3.1.1 connection into packets.
 
     ``from_client`` says which packets are legal: those a client sends, or those a server sends. ``max_packet``
-    is in bytes and counts the whole packet, fixed header included.
+    is in bytes and counts the whole packet, fixed header included. ``gather``, which may be set at any time, is how
+    many QoS 0 PUBLISH of one topic in a row may be handed out as one PublishRun; 1 for none.
 
     Any bytes whatever give packets, a wait for more bytes, or ProtocolError: never anything else.
     """
 
-    __slots__ = ("_closed", "_held", "_max_packet", "_needed", "_readers")
+    __slots__ = ("_closed", "_held", "_max_packet", "_needed", "_readers", "gather")
 
-    def __init__(self, from_client: bool, max_packet: int) -> None:
+    def __init__(self, from_client: bool, max_packet: int, gather: int = 1) -> None:
+        self.gather = gather
         self._max_packet = max_packet
         self._readers = _readers(from_client)
         self._held = bytearray()  # the beginning of a packet that has not come whole
@@ -78,11 +80,22 @@ class Decoder:
                 raise PacketTooLarge(stop - at, limit)
             if stop > end:
                 break
-            yield read(data[at:stop], body - at)
+            packet = read(data[at:stop], body - at)
+            if stop < end and self.gather > 1 and data[stop] == PLAIN == data[at]:
+                packet, stop = self._run(packet, data, at, stop)
+            yield packet
             at = stop
-        if at < end:
-            self._hold(data[at:])
+        self._hold(data[at:])
         self._closed = False
+
+    def _run(self, first: Packet, data: bytes, at: int, stop: int) -> tuple[Packet, int]:
+        """What begins at ``at``: ``first``, or it and those of its topic that follow it; and where that ends."""
+        if type(first) is not Publish:  # the first byte says that it is one
+            return first, stop
+        topic = first.topic.encode()
+        field = len(topic).to_bytes(2, "big") + topic
+        last, count = run_end(data, stop, field, self.gather - 1, self._max_packet)
+        return (PublishRun(first.topic, data[at:last], count + 1) if count else first), last
 
     def _with_held(self, data: bytes) -> bytes:
         """Put what is held in front of ``data``; nothing, and hold ``data`` too, while the packet is not whole."""
@@ -97,6 +110,8 @@ class Decoder:
 
     def _hold(self, rest: bytes) -> None:
         """Keep the beginning of a packet; judge its first byte, which may be all there is of its header."""
+        if not rest:
+            return
         if rest[0] not in self._readers:
             raise _unexpected(rest[0])
         header = remaining_length(rest, 1)

@@ -86,6 +86,21 @@ class Publish:
         )
 
 
+@dataclass(slots=True, repr=False)
+class PublishRun:
+    """Several PUBLISH of one topic in a row, each QoS 0 without RETAIN and DUP: judged and routed like one.
+
+    ``frames`` is their bytes as they were received, ``count`` how many they are. Never made unless asked for.
+    """
+
+    topic: str
+    frames: bytes
+    count: int
+
+    def __repr__(self) -> str:
+        return f"PublishRun(topic={self.topic!r}, frames=<{len(self.frames)} bytes>, count={self.count})"
+
+
 @dataclass(slots=True)
 class Puback:
     """PUBACK (3.4): answers a QoS 1 PUBLISH."""
@@ -164,6 +179,7 @@ Packet: TypeAlias = (
     Connect
     | Connack
     | Publish
+    | PublishRun
     | Puback
     | Pubrec
     | Pubrel

@@ -1,13 +1,17 @@
 """PUBLISH as it is read: the packet that all speed depends on.
 
 Owns the reading of PUBLISH and the memory of topics already seen on one connection, so that a topic seen
-before costs one dictionary look-up, neither decoded nor checked again. Refuses to know who may publish what.
+before costs one dictionary look-up, neither decoded nor checked again. Messages of one topic in a row, which is how
+they come when there are many, are not even taken apart. Refuses to know who may publish what.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mqttseg.errors import ProtocolError
-from mqttseg.wire.packets import Publish
+from mqttseg.wire.lengths import remaining_length
+from mqttseg.wire.packets import Publish, PublishRun
 from mqttseg.wire.strings import text_from, topic_fault
 
 PLAIN = 0x30
@@ -20,6 +24,10 @@ MAX_TOPICS = 256
 MAX_TOPIC_FIELD = 130
 """What is remembered per connection: so many topics, none with a field over so many bytes. A peer that
 invents topics makes us forget and read again, and never makes us hold more than about 100 KiB."""
+
+
+RUN_BYTES = 64 << 10
+"""A run that is handed on at once is no longer than what is written at once."""
 
 
 class PublishReader:
@@ -75,6 +83,40 @@ class PublishReader:
         if len(self._topics) >= MAX_TOPICS:
             self._topics.clear()
         self._topics[field] = topic
+
+
+def run_end(data: bytes, at: int, field: bytes, most: int, limit: int) -> tuple[int, int]:
+    """How far plain PUBLISH with this topic field go on from ``at``: where they end, and how many they are.
+
+    At most ``most`` and RUN_BYTES, none over ``limit`` bytes. Stops before anything else, be it another packet, one
+    that has not come whole, or a malformed one: what that is, is found out where single packets are read.
+    """
+    count, end, least = 0, min(len(data), at + RUN_BYTES), len(field)
+    follows = data.startswith
+    while count < most and at + 2 < end and data[at] == PLAIN:
+        length, body = data[at + 1], at + 2
+        if length > 0x7F:
+            high, body = data[body], at + 3
+            if not 0 < high <= 0x7F:  # longer than two bytes say, or malformed
+                break
+            length += (high << 7) - 0x80
+        stop = body + length
+        if length < least or stop > end or stop - at > limit or not follows(field, body):
+            break
+        count += 1
+        at = stop
+    return at, count
+
+
+def taken_apart(run: PublishRun) -> Iterator[Publish]:
+    """The run's messages one by one, for who cannot take them together."""
+    frames, topic, at = run.frames, run.topic, 0
+    size = 2 + len(topic.encode())
+    while at < len(frames):
+        length, body = remaining_length(frames, at + 1) or (0, 0)  # which cannot be: they are whole
+        stop = body + length
+        yield Publish(topic, frames[body + size : stop], frame=frames[at:stop])
+        at = stop
 
 
 def _cut_short() -> ProtocolError:

@@ -364,6 +364,12 @@ class TestPlugins:
             told = self.hear(extended, plugin, "retained", lambda told: told["retained_message"].topic == "cameras/x")
             assert told["retained_message"].source_session.client_id == "cam-1"
 
+    def test_messages_that_came_together_are_told_each_by_itself(self, extended: RunningBroker, plugin: Any) -> None:
+        with join(extended, "cam-1") as one:
+            one.send(*(Publish("cameras/x", b"%d" % number) for number in range(20)))
+            self.hear(extended, plugin, "received", lambda told: told["message"].data == b"19")
+            assert [told["message"].data for told in plugin.of("received")] == [b"%d" % n for n in range(20)]
+
     def test_packets_are_told_as_packets_of_amqtt(self, extended: RunningBroker, plugin: Any) -> None:
         from amqtt.mqtt.connack import ConnackPacket
         from amqtt.mqtt.connect import ConnectPacket

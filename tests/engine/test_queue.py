@@ -8,7 +8,8 @@ import pytest
 
 from mqttseg.engine.events import Cause, MessagesDropped
 from mqttseg.engine.settings import Drop, EngineSettings
-from mqttseg.wire.packets import Puback, Publish
+from mqttseg.wire.encode import publish_frame
+from mqttseg.wire.packets import Puback, Publish, PublishRun
 from tests.engine.engine_harness import Site
 
 
@@ -62,6 +63,19 @@ def test_slow_reader_loses_its_own_qos_0_and_nobody_elses(site: Site) -> None:
     assert slow.payloads() == [b"1", b"2"]
     assert site.told(MessagesDropped) == [MessagesDropped("slow", Cause.SLOW_READER, 1)]
     assert site.engine.losses.total == 1
+
+
+def test_run_of_messages_reaches_every_reader_as_it_came_and_each_of_its_messages_counts(site: Site) -> None:
+    slow, quick = site.device("slow"), site.device("quick")
+    for reader in (slow, quick):
+        reader.subscribe(("a", 2))
+    slow.writable = False
+    run = PublishRun("a", publish_frame(b"a", b"1") + publish_frame(b"a", b"2"), 2)
+    site.device("w").say(run)
+    assert quick.take(PublishRun) == [run]
+    assert slow.take(PublishRun) == []
+    assert site.told(MessagesDropped) == [MessagesDropped("slow", Cause.SLOW_READER, 2)]
+    assert (site.engine.counters.received, site.engine.counters.sent, site.engine.losses.total) == (2, 4, 2)
 
 
 def test_absence_is_no_loss_at_qos_0(site: Site) -> None:

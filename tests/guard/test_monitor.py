@@ -15,6 +15,7 @@ from mqttseg.guard.publishing import UNRELEASED, UNRELEASED_BYTES
 from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Compiled, compile_policy
 from mqttseg.policy.load import load_policy
+from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import (
     Connack,
     Connect,
@@ -24,6 +25,7 @@ from mqttseg.wire.packets import (
     Puback,
     Pubcomp,
     Publish,
+    PublishRun,
     Pubrec,
     Pubrel,
     Suback,
@@ -419,3 +421,40 @@ def test_sizes_of_unreleased_messages_come_back_with_the_session(tmp_path: Path)
     wide.monitor.resume(Resumed(unreleased={7: ("wide/a", UNRELEASED_BYTES)}))
     with pytest.raises(PeerError):
         wide.monitor.from_device(Publish("wide/a", b"x", qos=2, packet_id=8))
+
+
+def _run(topic: str, *payloads: bytes) -> PublishRun:
+    frames = [encode(Publish(topic, payload)) for payload in payloads]
+    return PublishRun(topic, b"".join(frames), len(frames))
+
+
+def test_run_of_an_allowed_topic_passes_whole_once_the_topic_is_decided(tmp_path: Path) -> None:
+    device = judged(tmp_path, "wide-1")
+    run = _run("wide/t", b"1", b"2")
+    device.monitor.from_device(run)
+    device.monitor.from_device(run)
+    assert device.wires.backend == [Publish("wide/t", b"1"), Publish("wide/t", b"2"), run]
+
+
+def test_run_of_a_denied_topic_is_denied_message_by_message(thermo: Judged) -> None:
+    thermo.monitor.from_device(_run("cameras/c", b"1", b"2", b"3"))
+    assert thermo.wires.backend == []
+    assert [event.reason for event in thermo.wires.events] == [Reason.OUTSIDE_SEGMENT] * 3
+
+
+def test_run_cannot_hide_a_payload_over_the_limit(thermo: Judged) -> None:
+    topic = "hvac/thermo-1/t"
+    for _ in range(2):
+        thermo.monitor.from_device(_run(topic, b"1", bytes(17)))
+    assert thermo.wires.backend == [Publish(topic, b"1"), Publish(topic, b"1")]
+
+
+def test_run_from_the_backend_is_delivered_only_where_the_device_is_subscribed(thermo: Judged) -> None:
+    run = _run("hvac/all/news", b"1", b"2")
+    thermo.monitor.from_backend(run)
+    assert thermo.wires.device == []
+    assert [event.reason for event in thermo.wires.events] == [Reason.NOT_SUBSCRIBED] * 2
+    thermo.monitor.subscribing.resume({"hvac/all/#": 0})
+    thermo.monitor.from_backend(run)
+    thermo.monitor.from_backend(run)
+    assert thermo.wires.device == [Publish("hvac/all/news", b"1"), Publish("hvac/all/news", b"2"), run]

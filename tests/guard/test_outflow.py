@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from mqttseg.guard.outflow import CHUNK, Outflow, SlowReader
-from mqttseg.wire.packets import Pingresp, Publish
+from mqttseg.wire.packets import Pingresp, Publish, PublishRun
 
 LIMIT = 4 * CHUNK
 
@@ -104,3 +104,13 @@ def test_what_may_not_be_dropped_ends_the_connection_past_twice_the_limit() -> N
         flow.send(message(CHUNK, qos=1))
     with pytest.raises(SlowReader):
         flow.send(message(CHUNK, qos=1))
+
+
+def test_run_of_messages_is_written_as_it_came_and_counted_message_by_message_when_it_is_dropped() -> None:
+    flow, transport, loop, _ = outflow(takes=10)
+    flow.send(PublishRun("t", bytes(10), 5))
+    loop.turn()
+    assert transport.written == [bytes(10)]
+    flow.send(message(LIMIT + 1, qos=1))
+    flow.send(PublishRun("t", bytes(10), 5))
+    assert (flow.full, flow.dropped) == (True, 5)

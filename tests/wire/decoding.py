@@ -21,9 +21,9 @@ class Outcome(NamedTuple):
     buffered: int
 
 
-def outcome(pieces: Iterable[bytes], from_client: bool = True, max_packet: int = LIMIT) -> Outcome:
+def outcome(pieces: Iterable[bytes], from_client: bool = True, max_packet: int = LIMIT, gather: int = 1) -> Outcome:
     """Feed ``pieces`` to a new decoder until it refuses them."""
-    decoder = Decoder(from_client, max_packet)
+    decoder = Decoder(from_client, max_packet, gather)
     packets: list[Packet] = []
     try:
         for piece in pieces:

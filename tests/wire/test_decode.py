@@ -10,8 +10,8 @@ import pytest
 from mqttseg.errors import ProtocolError, Reason
 from mqttseg.wire.decode import Decoder, PacketTooLarge
 from mqttseg.wire.encode import encode, publish_frame
-from mqttseg.wire.packets import Connect, Packet, Pingreq, Publish, Subscribe, Will
-from mqttseg.wire.publish import MAX_TOPIC_FIELD, MAX_TOPICS, PublishReader
+from mqttseg.wire.packets import Connect, Packet, Pingreq, Publish, PublishRun, Subscribe, Will
+from mqttseg.wire.publish import MAX_TOPIC_FIELD, MAX_TOPICS, RUN_BYTES, PublishReader
 from tests.wire.decoding import LIMIT, cut, outcome
 from tests.wire.packet_cases import FILTERS, LEGAL, MALFORMED, NO_FILTERS, OTHER_LEVELS, Legal, Malformed, raw
 
@@ -220,3 +220,33 @@ def test_repr_shows_no_payload_and_no_credentials() -> None:
     ]
     assert "secret" not in repr(packets)
     assert "<6 bytes>" in repr(packets)
+
+
+def test_messages_of_one_topic_in_a_row_are_one_run_until_another_packet_comes() -> None:
+    one, two = publish_frame(b"a/b", b"1"), publish_frame(b"a/b", bytes(300))
+    other, retained = publish_frame(b"a/c", b"1"), publish_frame(b"a/b", b"1", retain=True)
+    read = outcome([one + two + one + other + one + one + retained + one], gather=256).packets
+    assert read == [
+        PublishRun("a/b", one + two + one, 3),
+        Publish("a/c", b"1"),
+        PublishRun("a/b", one + one, 2),
+        Publish("a/b", b"1", retain=True),
+        Publish("a/b", b"1"),
+    ]
+
+
+def test_run_is_no_longer_than_what_is_written_at_once_and_ends_before_a_packet_over_the_limit() -> None:
+    large = publish_frame(b"a/b", bytes(16_000))
+    runs = outcome([large * 20], gather=256).packets
+    assert max(len(packet.frames) for packet in runs if isinstance(packet, PublishRun)) <= 16_010 + RUN_BYTES
+    small = publish_frame(b"a/b", b"1")
+    read, error, _ = outcome([small * 3 + large], max_packet=1000, gather=256)
+    assert read == [PublishRun("a/b", small * 3, 3)]
+    assert error is not None
+
+
+def test_message_that_ends_inside_its_topic_is_no_part_of_a_run() -> None:
+    good = publish_frame(b"a/b", b"1")
+    read, error, _ = outcome([good + good + b"\x30\x04\x00\x03a/" + good], gather=256)
+    assert read == [PublishRun("a/b", good * 2, 2)]
+    assert error is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mqttseg.errors import ProtocolError
 from mqttseg.wire.decode import Decoder
-from mqttseg.wire.encode import encode
+from mqttseg.wire.encode import encode, publish_frame
 from mqttseg.wire.packets import (
     Connack,
     Connect,
@@ -18,6 +20,7 @@ from mqttseg.wire.packets import (
     Puback,
     Pubcomp,
     Publish,
+    PublishRun,
     Pubrec,
     Pubrel,
     Suback,
@@ -26,6 +29,7 @@ from mqttseg.wire.packets import (
     Unsubscribe,
     Will,
 )
+from mqttseg.wire.publish import taken_apart
 from tests.wire.decoding import LIMIT, cut, outcome
 from tests.wire.packet_cases import LEGAL, MALFORMED
 
@@ -116,6 +120,22 @@ def test_any_bytes_give_packets_a_wait_or_protocol_error_in_any_split(
     whole = outcome([data], from_client, max_packet)
     assert outcome(cut(data, places), from_client, max_packet) == whole
     assert outcome([bytes((byte,)) for byte in data], from_client, max_packet) == whole
+
+
+@UNTIMED
+@given(st.lists(st.sampled_from([b"a/b", b"a/c"]), max_size=12), ANY_BYTES, PLACES, st.integers(2, 5))
+def test_messages_read_as_runs_are_those_read_one_by_one(
+    topics: list[bytes], rest: bytes, places: list[int], gather: int
+) -> None:
+    data = b"".join(publish_frame(topic, bytes(40 * number)) for number, topic in enumerate(topics)) + rest
+    read, error, buffered = outcome(cut(data, places), gather=gather)
+    runs = [packet for packet in read if isinstance(packet, PublishRun)]
+    assert outcome([data]) == ([one for packet in read for one in _apart(packet)], error, buffered)
+    assert all(1 < run.count <= gather and run.count == len(_apart(run)) for run in runs)
+
+
+def _apart(packet: Packet) -> Sequence[Packet]:
+    return list(taken_apart(packet)) if isinstance(packet, PublishRun) else [packet]
 
 
 @UNTIMED
