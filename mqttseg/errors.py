@@ -51,6 +51,10 @@ class Source:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    def as_json(self) -> dict[str, object]:
+        """For programs: taken apart."""
+        return {"file": self.file, "line": self.line, "column": self.column}
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -11,6 +11,7 @@ import typer
 
 from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import fail, fail_with_problems, say, show, show_json, show_table, warn
+from mqttseg.cli.policy_diff import diff
 from mqttseg.cli.site import compile_site, find_site
 from mqttseg.errors import ConfigurationError
 
@@ -124,6 +125,9 @@ def explain(
         show(str(explanation))
     if not explanation.decision.passes:
         raise typer.Exit(DENIED)
+
+
+app.command(short_help="What one policy changes over another: who gains and loses what.")(diff)
 
 
 @app.command(short_help="Print the JSON Schema of a file.")

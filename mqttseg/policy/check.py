@@ -36,7 +36,7 @@ class Failure:
         return "\n  ".join((f"{self.source}: {self.what}", *self.why))
 
     def as_json(self) -> Json:
-        return {**_place(self.source), "what": self.what, "why": list(self.why)}
+        return {**self.source.as_json(), "what": self.what, "why": list(self.why)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,12 @@ class Grant:
     conduit: str | None
 
     def as_json(self) -> Json:
-        return {"filter": self.filter, "written": self.rule.filter, "conduit": self.conduit, **_place(self.rule.source)}
+        return {
+            "filter": self.filter,
+            "written": self.rule.filter,
+            "conduit": self.conduit,
+            **self.rule.source.as_json(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,8 @@ class Explanation:
             "narrowed": self.decision.narrowed,
             "segment": self.placement.segment.name if self.placement else None,
             "role": (self.placement.role.name or None) if self.placement else None,
-            "placed_by": {"what": self.placed_by, **(_place(self.placed_at) if self.placed_at else {})},
-            "rule": {"filter": rule.filter, **_place(rule.source)} if rule else None,
+            "placed_by": {"what": self.placed_by, **(self.placed_at.as_json() if self.placed_at else {})},
+            "rule": rule.as_json() if rule else None,
             "conduit": self.conduit,
             "nearest": [grant.as_json() for grant in self.nearest],
         }
@@ -223,7 +228,3 @@ def _alike(granted: str, asked: str) -> int:
         else:
             break
     return score
-
-
-def _place(source: Source) -> Json:
-    return {"file": source.file, "line": source.line, "column": source.column}

@@ -60,6 +60,10 @@ class Compiled:
         role = self._roles[placement.segment.name, placement.role.name]
         return Rights(self.site, device_id, placement, role, None)
 
+    def role_rights(self, segment: str, role: str) -> RoleRights:
+        """The rights of every device in a role ("" is the segment's base), ``${device}`` not yet filled in."""
+        return self._roles[segment, role]
+
     def owner(self, topic: str) -> str | None:
         """The segment that owns the topic."""
         found = self.site.owner(topic.split("/"), self._nobody)

@@ -16,7 +16,7 @@ from itertools import chain, count, product, repeat
 from typing import TypeVar
 
 from mqttseg.errors import MqttsegError
-from mqttseg.policy.membership import Membership
+from mqttseg.policy.membership import Members
 from mqttseg.policy.pattern import Level, Pattern, Template, begins_with_dollar, common_level, example, examples_of
 from mqttseg.policy.topics import ANY_LEVEL, has_no_parent
 from mqttseg.policy.trie import Asker, Node, templates_at
@@ -142,7 +142,7 @@ def _following(node: Node[T], level: Level, wild: bool, asker: Asker) -> Iterato
         yield from templates_at(node, level, asker)
 
 
-def _spelled_out(pattern: Pattern, membership: Membership) -> Iterator[Pattern]:
+def _spelled_out(pattern: Pattern, membership: Members) -> Iterator[Pattern]:
     """The pattern once for each member, where the policy names all the members. Nothing if it never does."""
     if not any(isinstance(level, Template) for level in pattern):
         return iter(())
@@ -152,7 +152,7 @@ def _spelled_out(pattern: Pattern, membership: Membership) -> Iterator[Pattern]:
     return product(*choices)
 
 
-def _named_levels(level: Level, membership: Membership) -> tuple[Level, ...]:
+def _named_levels(level: Level, membership: Members) -> tuple[Level, ...]:
     if isinstance(level, str) or level.segment is None or membership.globs(level.segment):
         return ()
     return tuple(level.of(device_id) for device_id in membership.ids(level.segment))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, islice
+from typing import Protocol
 
 from mqttseg.policy.model import Device, Member, Policy, Role, Segment
 from mqttseg.policy.words import LONGEST_ID, common_ids, ids_of
@@ -32,12 +33,31 @@ def glob_matches(glob: str, device_id: str) -> bool:
 
 def glob_overlap(a: str, b: str, excluding: Mapping[str, object] | frozenset[str] = frozenset()) -> str | None:
     """A legal id outside ``excluding`` that both patterns match, or None. Exact, also for plain ids."""
-    if not _may_agree(_WILDCARD.split(a), _WILDCARD.split(b)):  # the quick way out of nearly all pairs
+    if not may_agree(split_glob(a), split_glob(b)):  # the quick way out of nearly all pairs
         return None
-    for word in (_plain(b), _plain(a)):
+    for word in (plain_id(b), plain_id(a)):
         if word not in excluding and is_device_id(word) and glob_matches(a, word) and glob_matches(b, word):
             return word
     return next((word for word in common_ids(a, b) if word not in excluding), None)
+
+
+class Members(Protocol):
+    """What the topic algebra asks: who is in which segment."""
+
+    def segment_of(self, device_id: str) -> str | None:
+        """The name of the device's segment, or None."""
+
+    def ids(self, segment: str) -> tuple[str, ...]:
+        """The members that have been named."""
+
+    def globs(self, segment: str) -> tuple[str, ...]:
+        """The globs that place others in it."""
+
+    def by_globs(self, segment: str) -> Iterator[Iterator[str]]:
+        """For each glob, ids that it places: many of them, if not all."""
+
+    def any_member(self, segment: str) -> str | None:
+        """One member, or None when no id is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,15 @@ class Membership:
         """The name of the device's segment, or None."""
         found = self.placement(device_id)
         return None if found is None else found.segment.name
+
+    def named(self) -> Mapping[str, Placement]:
+        """Every id that the policy or the inventory names and places."""
+        return self._exact
+
+    def ranked_globs(self) -> list[tuple[str, Placement]]:
+        """Every glob and where it places, the one that wins first."""
+        ranked = sorted((glob for globs in self._globs.values() for glob in globs), key=lambda glob: glob.rank)
+        return [(glob.pattern, glob.placement) for glob in ranked]
 
     def ids(self, segment: str) -> tuple[str, ...]:
         """The ids that the policy or the inventory names and that belong to the segment."""
@@ -173,7 +202,7 @@ class Membership:
 
     def _placed_by(self, glob: _Glob) -> Iterator[str]:
         """Ids that are not named, nor taken by a glob before it; a readable one first."""
-        plain = _plain(glob.pattern)
+        plain = plain_id(glob.pattern)
         if self._places(glob, plain):
             yield plain
         for tries, word in enumerate(ids_of(glob.pattern, self._before(glob))):
@@ -186,8 +215,8 @@ class Membership:
         """Globs that may take ids away from this one. In a policy without conflicts, there are no others."""
         own = glob.placement.segment.name
         others = (g for name in self._globs_of if name == own or own in self._yielding for g in self._globs_of[name])
-        parts = _WILDCARD.split(glob.pattern)
-        return [g.pattern for g in others if g.rank < glob.rank and _may_agree(parts, _WILDCARD.split(g.pattern))]
+        parts = split_glob(glob.pattern)
+        return [g.pattern for g in others if g.rank < glob.rank and may_agree(parts, split_glob(g.pattern))]
 
     def _places(self, glob: _Glob, device_id: str) -> bool:
         return (
@@ -202,12 +231,17 @@ _REMEMBERED = 4_096  # ids whose globs were looked at lately: bounded, since dev
 _TRIES = 1_000  # words of a glob to look at beyond the named ids: one wholly hidden by another glob has no example
 
 
-def _plain(glob: str) -> str:
+def split_glob(glob: str) -> list[str]:
+    """The fixed texts around its wildcards."""
+    return _WILDCARD.split(glob)
+
+
+def plain_id(glob: str) -> str:
     """A word that usually matches the glob, and reads better than the shortest one."""
     return _WILDCARD.sub("1", glob)
 
 
-def _may_agree(a: list[str], b: list[str]) -> bool:
+def may_agree(a: list[str], b: list[str]) -> bool:
     """Whether the texts before the first and after the last wildcard leave room for a common word."""
     heads = a[0].startswith(b[0]) or b[0].startswith(a[0])
     return heads and (a[-1].endswith(b[-1]) or b[-1].endswith(a[-1]))

@@ -52,6 +52,10 @@ class Rule:
     def __str__(self) -> str:
         return f"{self.filter} ({self.source})"
 
+    def as_json(self) -> dict[str, object]:
+        """For programs: the filter and its place."""
+        return {"filter": self.filter, **self.source.as_json()}
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, product
 
-from mqttseg.policy.membership import Membership
+from mqttseg.policy.membership import Members
 from mqttseg.policy.topics import ANY_LEVEL, has_no_parent
 from mqttseg.policy.words import LONGEST_ID, Tokens, id_tokens, words
 
@@ -33,7 +33,7 @@ class Template:
         """The level as it is for one device."""
         return device_id.join(self.parts)
 
-    def holds(self, level: str, membership: Membership) -> bool:
+    def holds(self, level: str, membership: Members) -> bool:
         """Whether a member's level is this one (for templates of a segment)."""
         cut = cut_level(tuple(map(len, self.parts)), level)
         return cut is not None and cut[0] == self.parts and membership.segment_of(cut[1]) == self.segment
@@ -86,7 +86,7 @@ def cut_level(lengths: tuple[int, ...], level: str) -> tuple[tuple[str, ...], st
     return (tuple(parts), device_id) if device_id.join(parts) == level else None
 
 
-def common_level(a: Level, b: Level, membership: Membership) -> Level | None:
+def common_level(a: Level, b: Level, membership: Members) -> Level | None:
     """What two levels (not "#", no unbound template) both stand for, or None.
 
     Exact, but for templates with different texts around their ids: one common example, if one is found.
@@ -98,7 +98,7 @@ def common_level(a: Level, b: Level, membership: Membership) -> Level | None:
     return _common_mixed(b, a, membership) if isinstance(b, str) else _common_template(a, b, membership)
 
 
-def example(pattern: Pattern, membership: Membership) -> str:
+def example(pattern: Pattern, membership: Members) -> str:
     """A topic of the pattern. Its templates are of segments that have members."""
     levels = [_example_level(level, membership) for level in pattern]
     if levels[-1] == "#":
@@ -106,7 +106,7 @@ def example(pattern: Pattern, membership: Membership) -> str:
     return "/".join(levels)
 
 
-def examples_of(template: Template, membership: Membership) -> Iterator[str]:
+def examples_of(template: Template, membership: Members) -> Iterator[str]:
     """Levels that the template stands for: of every named member, and many of each glob's."""
     if template.segment is None:
         return
@@ -115,20 +115,20 @@ def examples_of(template: Template, membership: Membership) -> Iterator[str]:
         yield from map(template.of, islice(ids, _TRIES))
 
 
-def _common_mixed(text: str, template: Template, membership: Membership) -> Level | None:
+def _common_mixed(text: str, template: Template, membership: Members) -> Level | None:
     if text == "+":
         return template if template.segment and membership.any_member(template.segment) else None
     return text if template.holds(text, membership) else None
 
 
-def _example_level(level: Level, membership: Membership) -> str:
+def _example_level(level: Level, membership: Members) -> str:
     if isinstance(level, str):
         return ANY_LEVEL if level == "+" else level
     member = membership.any_member(level.segment or "")
     return level.of(member or ANY_LEVEL)
 
 
-def _common_template(a: Template, b: Template, membership: Membership) -> Level | None:
+def _common_template(a: Template, b: Template, membership: Members) -> Level | None:
     if a.parts == b.parts:  # no device is in two segments
         return a if a.segment == b.segment and membership.any_member(a.segment or "") else None
     named = (x.of(i) for x in (a, b) for i in membership.ids(x.segment or ""))
@@ -138,7 +138,7 @@ def _common_template(a: Template, b: Template, membership: Membership) -> Level 
     return next((level for level in found if a.holds(level, membership) and b.holds(level, membership)), None)
 
 
-def _tokens(template: Template, membership: Membership) -> Iterator[Tokens]:
+def _tokens(template: Template, membership: Members) -> Iterator[Tokens]:
     """The template's levels for all ids of its segment's globs, and more when it holds the id twice."""
     first, *rest = template.parts
     for glob in membership.globs(template.segment or ""):

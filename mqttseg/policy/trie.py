@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from mqttseg.policy.membership import Membership
-from mqttseg.policy.pattern import Level, Pattern, cut_level
+from mqttseg.policy.membership import Members
+from mqttseg.policy.pattern import Level, Pattern, Template, cut_level
 
 T = TypeVar("T")
 _BARE = ("", "")  # the parts of a level that is ``${device}`` and nothing else
@@ -23,7 +23,7 @@ class Asker:
     """For whom a union is read: a ``Template`` without a segment stands for this device id only."""
 
     device_id: str
-    membership: Membership
+    membership: Members
 
 
 class Node(Generic[T]):
@@ -63,6 +63,27 @@ class Node(Generic[T]):
             self.templates = {}
         alike = self.templates.setdefault(tuple(map(len, level.parts)), {})
         return alike.setdefault(level.parts, {}).setdefault(level.segment, Node())
+
+
+def patterns(root: Node[T]) -> Iterator[tuple[Pattern, T]]:
+    """Every pattern of the tree, and its value."""
+    waiting: list[tuple[Node[T], Pattern]] = [(root, ())]
+    while waiting:
+        node, before = waiting.pop()
+        if node.end is not None:
+            yield before, node.end
+        if node.many is not None:
+            yield (*before, "#"), node.many
+        waiting.extend((child, (*before, level)) for level, child in _children(node))
+
+
+def _children(node: Node[T]) -> Iterator[tuple[Level, Node[T]]]:
+    if node.plus is not None:
+        yield "+", node.plus
+    yield from node.literals.items()
+    for alike in (node.templates or {}).values():
+        for parts, owners in alike.items():
+            yield from ((Template(parts, segment), child) for segment, child in owners.items())
 
 
 def match(roots: Sequence[Node[T]], levels: Sequence[str], asker: Asker) -> T | None:

@@ -39,11 +39,12 @@ def id_tokens(glob: str) -> list[Tokens]:
     return found
 
 
-def common_ids(a: str, b: str) -> Iterator[str]:
-    """Every legal device id that both globs match, short ones early."""
+def common_ids(a: str, b: str, others: Sequence[str] = ()) -> Iterator[str]:
+    """Legal device ids that both globs match and none of the others does, short ones early: all, or very many."""
+    taken = _Taken(others)
     for one in id_tokens(a):
         for other in id_tokens(b):
-            yield from words(one, other, LONGEST_ID)
+            yield from _words(_Search(one, other), LONGEST_ID, taken)
 
 
 def ids_of(glob: str, others: Sequence[str] = ()) -> Iterator[str]:

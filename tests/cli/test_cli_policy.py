@@ -106,3 +106,26 @@ def test_a_policy_whose_last_line_does_not_end_is_valid_with_a_warning(site: Pat
     assert result.code == 0
     assert "cut short" in result.err
     assert [advice["file"] for advice in result.json["advice"]] == ["configs/policy.yaml"]
+
+
+def test_diff_shows_who_gains_and_loses_what(site: Path, mqttseg: Command) -> None:
+    policy = Path("configs/policy.yaml").read_text()
+    Path("new.yaml").write_text(policy.replace("${device}/cmd/#", "+/cmd/#"))
+    result = mqttseg("policy", "diff", "configs/policy.yaml", "new.yaml")
+    assert (result.code, result.out.startswith("+ hvac"), "new.yaml:" in result.out) == (0, True, True)
+    told = mqttseg("policy", "diff", "configs/policy.yaml", "new.yaml", "--json").json
+    assert (told["empty"], [gain["action"] for gain in told["gains"]], told["losses"]) == (False, ["receive"], [])
+    assert mqttseg("policy", "diff", "configs/policy.yaml", "new.yaml", "--exit-code").code == 1
+
+
+def test_diff_of_a_policy_with_itself_is_empty(site: Path, mqttseg: Command) -> None:
+    result = mqttseg("policy", "diff", "configs/policy.yaml", "configs/policy.yaml", "--exit-code")
+    assert (result.code, result.out) == (0, "")
+    assert "mean the same" in result.err
+
+
+def test_diff_of_an_invalid_policy_exits_with_3(site: Path, mqttseg: Command) -> None:
+    Path("bad.yaml").write_text("version: 1\n")
+    assert mqttseg("policy", "diff", "bad.yaml", "configs/policy.yaml").code == 3
+    assert mqttseg("policy", "diff", "configs/policy.yaml", "none.yaml").code == 3
+    assert mqttseg("policy", "diff", "configs/policy.yaml", "configs").code == 3
