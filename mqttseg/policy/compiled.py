@@ -37,9 +37,9 @@ class Compiled:
         self._namespaces = {s.name: _namespace_trie(s) for s in policy.segments.values()}
         self._crossings = _Crossings()
         self._conduit_of: dict[Rule, Conduit] = {}
-        for conduit in policy.conduits.values():
-            if conduit.until is None or conduit.until > now:
-                self._connect(conduit)
+        self.conduits = tuple(c for c in policy.conduits.values() if c.until is None or c.until > now)  # the open ones
+        for conduit in self.conduits:
+            self._connect(conduit)
         self.site = self._site()
         self._roles = {
             (segment.name, role.name): self._role_rights(segment, role)

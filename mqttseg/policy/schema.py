@@ -163,6 +163,10 @@ class NetworkEntry(Keys):
     """The gateway's half of the policy."""
 
     interfaces: list[Interface] = Field(default_factory=list, description="The gateway's IoT-facing interfaces.")
+    subnets: dict[Interface, list[Destination]] = Field(
+        default_factory=dict,
+        description="The subnets behind an interface: an address outside them is an error. By default unchecked.",
+    )
     broker: BrokerEntry | None = Field(default=None, description="Where the broker is.")
     services: dict[Name, list[Address]] = Field(
         default_factory=dict, description="Where named services live; by default on the gateway itself."
