@@ -57,7 +57,7 @@ class Bindings:
         return self._holders.get(address)
 
     def _check_links(self) -> None:
-        named = [*self.network.interfaces, *self.network.subnets]
+        named = [*self.network.interfaces, *self.network.ports, *self.network.subnets]
         for name in dict.fromkeys(named):
             if not _LINK_NAME.fullmatch(name):
                 what = f"the interface name {name!r} cannot be written safely for a firewall"

@@ -149,6 +149,7 @@ def _network(entry: NetworkEntry, node: Node) -> Network:
     return Network(
         source=node.place,
         interfaces=tuple(entry.interfaces),
+        ports=tuple(entry.ports),
         subnets={name: tuple(subnets) for name, subnets in entry.subnets.items()},
         broker_addresses=tuple(entry.broker.addresses) if entry.broker else (),
         broker_ports=tuple(entry.broker.ports) if entry.broker else (),

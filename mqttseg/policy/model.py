@@ -160,6 +160,7 @@ class Network:
 
     source: Source
     interfaces: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
     subnets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     broker_addresses: tuple[str, ...] = ()
     broker_ports: tuple[int, ...] = ()

@@ -163,6 +163,10 @@ class NetworkEntry(Keys):
     """The gateway's half of the policy."""
 
     interfaces: list[Interface] = Field(default_factory=list, description="The gateway's IoT-facing interfaces.")
+    ports: list[Interface] = Field(
+        default_factory=list,
+        description="Bridge or switch ports that face devices, besides those that devices.yaml names.",
+    )
     subnets: dict[Interface, list[Destination]] = Field(
         default_factory=dict,
         description="The subnets behind an interface: an address outside them is an error. By default unchecked.",

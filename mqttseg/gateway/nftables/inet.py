@@ -1,0 +1,215 @@
+"""Table ``inet mqttseg``: packets that the gateway forwards, takes or sends.
+
+Owns the order of judgement, which is the security of it. From a device: its identity (interface, MAC and IP address in
+one look-up) before anything else, so that no flow outlives the device's right to its address; then the flow, if this
+revision of the policy let it through; then what its group may reach. To a device: flows of this revision,
+administrators, answers. A packet that no rule names is dropped, and the hooks touch nothing that does not come from or
+go to an IoT-facing interface, so that a mistake cannot lock the operator out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mqttseg.gateway.nftables.destinations import Destinations, Kind, destinations, local_services
+from mqttseg.gateway.nftables.text import Table, quoted
+from mqttseg.gateway.plan import Group, Network, Plan
+
+_REVISION_BITS = 0xFF000000
+_LOG_LIMIT = "limit rate 5/second burst 10 packets"
+_FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
+
+
+def inet_table(plan: Plan, revision: int, comment: str) -> Table:
+    """The table for a plan. ``revision`` is 1 to 255 and marks every flow that this ruleset let through."""
+    table = Table("inet", "mqttseg", comment)
+    _Inet(plan, revision, table).write()
+    return table
+
+
+class _Inet:
+    def __init__(self, plan: Plan, revision: int, table: Table) -> None:
+        self.plan = plan
+        self.revision = revision
+        self.table = table
+        self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
+        wide = (d for found in self.of_group.values() for d in found if d.is_wide)
+        self.wide_versions = {d.version for d in wide}
+        self.current = f"ct state established,related ct mark & {_REVISION_BITS:#010x} == {revision << 24:#010x}"
+
+    def write(self) -> None:
+        self._write_sets()
+        self._write_identities()
+        for group in self.plan.groups:
+            self._write_group(group)
+        self._write_directions()
+        self._write_hooks()
+
+    # --- sets ------------------------------------------------------------------------------------------------------
+
+    def _write_sets(self) -> None:
+        self.table.add_set("iot_if", "type ifname;", map(quoted, self.plan.interfaces))
+        for version, _, kind in _FAMILIES:
+            self.table.add_set(
+                f"newrate{version}", f"type {kind}; size 65535;", flags="dynamic,timeout", more="timeout 1m"
+            )
+            admin = [n for n in self.plan.admin if n.version == version]
+            if admin:
+                self.table.add_set(f"admin{version}", f"type {kind};", _networks(admin), flags="interval")
+        for name in ("unknown", "rate", "invalid", "todev", "fromgw"):
+            self.table.add_counter(f"drop_{name}")
+
+    def _write_identities(self) -> None:
+        for version, field, kind in _FAMILIES:
+            held = [
+                (group, device, address)
+                for group, device in self.plan.devices()
+                for address in (device.v4 if version == 4 else device.v6)
+            ]
+            self.table.add_map(
+                f"dev{version}",
+                f"typeof iifname . ether saddr . {field} saddr : verdict;",
+                (f"{quoted(d.interface)} . {d.mac} . {a} : goto seg_{g.name}" for g, d, a in held),
+            )
+            self.table.add_map(
+                f"peer{version}", f"typeof {field} daddr : verdict;", (f"{a} : goto re_{g.name}" for g, _, a in held)
+            )
+            if version in self.wide_versions:
+                self.table.add_set(f"device{version}", f"type {kind};", (str(a) for _, _, a in held))
+
+    # --- what a group may do -----------------------------------------------------------------------------------------
+
+    def _write_group(self, group: Group) -> None:
+        name, found = group.name, self.of_group[group.name]
+        self.table.add_counter(f"deny_{name}")
+        self.table.add_counter(f"denyto_{name}")
+        for one in found:
+            self.table.add_set(one.name, one.type, one.elements, flags="interval")
+        if local := local_services(group):
+            self.table.add_set(f"local_{name}", "type inet_proto . inet_service;", local)
+        self.table.add_chain(f"deny_{name}", self._denied(group))
+        self.table.add_chain(f"seg_{name}", self._from_device(group, found, has_local=bool(local)))
+        self.table.add_chain(f"re_{name}", self._to_device(group, found, has_local=bool(local)))
+
+    def _from_device(self, group: Group, found: Sequence[Destinations], *, has_local: bool) -> Iterator[str]:
+        yield f"{self.current} accept"
+        yield "ct state established,related ct direction reply jump answers"
+        yield "ct state new jump new_flow"
+        yield from _each(found, Kind.PEER, "goto pass")
+        yield from _each(found, Kind.SEEN_PEER, self._log("OBSERVE", group.name), "goto pass")
+        for version in sorted({d.version for d in found if d.is_wide}):  # a network that holds devices leads to none
+            yield f"{_field(version)} daddr @device{version} goto deny_{group.name}"
+        yield from _each(found, Kind.SERVER, "goto pass")
+        yield from _each(found, Kind.SEEN_SERVER, self._log("OBSERVE", group.name), "goto pass")
+        if has_local:
+            yield f"fib daddr type local meta l4proto . th dport @local_{group.name} goto pass"
+        yield "fib daddr type local meta l4proto { icmp, icmpv6 } limit rate 20/second accept"
+        yield f"goto deny_{group.name}"
+
+    def _denied(self, group: Group) -> Iterator[str]:
+        """What a group in observe mode tries is let through, but not to a device whose own group is enforced."""
+        yield f"counter name deny_{group.name}"
+        if not group.observe:
+            yield self._log("DENY", group.name)
+            yield "drop"
+            return
+        yield self._log("OBSERVE", group.name)
+        yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
+        yield "goto pass"
+
+    def _to_device(self, group: Group, found: Sequence[Destinations], *, has_local: bool) -> Iterator[str]:
+        """Packets towards a device of the group that are not of a flow of this revision."""
+        answer = "ct state established,related ct direction reply"
+        for one in found:
+            yield f"{answer} {one.answer} goto pass"
+        if has_local:
+            yield f"{answer} fib saddr type local meta l4proto . th sport @local_{group.name} goto pass"
+        yield f"counter name denyto_{group.name}"
+        if group.observe:
+            yield self._log("OBSERVE", f"{group.name} to-dev")
+            yield "goto pass"
+        else:
+            yield self._log("DENY", f"{group.name} to-dev")
+            yield "drop"
+
+    # --- directions --------------------------------------------------------------------------------------------------
+
+    def _write_directions(self) -> None:
+        mark = f"ct mark & {~_REVISION_BITS & 0xFFFFFFFF:#010x} | {self.revision << 24:#010x}"
+        self.table.add_chain("pass", [f"ct mark set {mark}", "accept"])
+        self.table.add_chain("new_flow", self._new_flow())
+        self.table.add_chain("answers", [*self._admin("daddr"), *self._towards_peers()])
+        self.table.add_chain("from_dev", self._from_dev())
+        self.table.add_chain("to_dev", self._to_dev())
+        self.table.add_chain("input_dev", [*_LINK_TO_GATEWAY, "goto from_dev"])
+        self.table.add_chain("output_dev", [*_LINK_FROM_GATEWAY, "goto to_dev"])
+
+    @staticmethod
+    def _new_flow() -> Iterator[str]:
+        for version, field, _ in _FAMILIES:
+            rate = f"update @newrate{version} {{ {field} saddr limit rate over 20/second burst 40 packets }}"
+            yield f"{rate} counter name drop_rate drop"
+
+    def _from_dev(self) -> Iterator[str]:
+        yield "ct state invalid counter name drop_invalid drop"
+        for version, field, _ in _FAMILIES:
+            yield f"iifname . ether saddr . {field} saddr vmap @dev{version}"
+        yield "counter name drop_unknown"
+        yield self._log("UNKNOWN", "-")
+        yield "drop"
+
+    def _to_dev(self) -> Iterator[str]:
+        yield f"{self.current} accept"
+        yield from self._admin("saddr")
+        yield from self._towards_peers()
+        yield "counter name drop_todev"
+        yield self._log("DENY", "- to-dev")
+        yield "drop"
+
+    def _admin(self, end: str) -> Iterator[str]:
+        for version in sorted({network.version for network in self.plan.admin}):
+            yield f"{_field(version)} {end} @admin{version} goto pass"
+
+    @staticmethod
+    def _towards_peers() -> Iterator[str]:
+        yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
+
+    def _write_hooks(self) -> None:
+        forward = ["iifname @iot_if jump from_dev", "oifname @iot_if jump to_dev"]
+        self.table.add_chain("hook_forward", forward, hook="type filter hook forward priority filter")
+        self.table.add_chain(
+            "hook_input", ["iifname @iot_if jump input_dev"], hook="type filter hook input priority filter"
+        )
+        output = ["oifname @iot_if jump output_dev"]
+        self.table.add_chain("hook_output", output, hook="type filter hook output priority filter")
+
+    def _log(self, what: str, who: str) -> str:
+        return f'{_LOG_LIMIT} log prefix "mqttseg {what} seg={who} rev={self.revision} "'
+
+
+# What keeps a link working and says nothing about the devices: addresses and neighbours.
+_LINK_TO_GATEWAY = (
+    "udp sport 68 udp dport 67 accept",
+    "udp sport 546 udp dport 547 accept",
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } ip6 hoplimit 255 accept",
+    "icmpv6 type { mld-listener-report, mld2-listener-report, mld-listener-done } accept",
+)
+_LINK_FROM_GATEWAY = (
+    "udp sport 67 udp dport 68 accept",
+    "udp sport 547 udp dport 546 accept",
+    "meta l4proto { icmp, icmpv6, igmp } accept",
+)
+
+
+def _each(found: Sequence[Destinations], kind: Kind, *verdicts: str) -> Iterator[str]:
+    for one in found:
+        if one.kind is kind:
+            yield from (f"{one.match} {verdict}" for verdict in verdicts)
+
+
+def _field(version: int) -> str:
+    return "ip" if version == 4 else "ip6"
+
+
+def _networks(networks: Sequence[Network]) -> Iterator[str]:
+    return (str(n.network_address) if n.num_addresses == 1 else str(n) for n in networks)

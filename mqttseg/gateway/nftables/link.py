@@ -1,0 +1,171 @@
+"""Table ``bridge mqttseg``: frames between the ports of one switch or bridge, which no router sees.
+
+Owns the pins (MAC address to port, IP address to MAC address, for ARP, IP and neighbour discovery alike), and
+isolation: from a device's port a frame reaches the gateway, the servers of its group, and the devices a conduit leads
+to. What the gateway itself routes does not pass here: inet.py judges it. Written only when ports are named. Without
+connection tracking, which bridges lack on some kernels: an answer is told by its source port and, for TCP, by not being
+a SYN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mqttseg.gateway.nftables.destinations import Destinations, Kind, destinations
+from mqttseg.gateway.nftables.text import Table, quoted
+from mqttseg.gateway.plan import Address, Bound, Group, Plan
+
+_FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
+_NO_SYN = "tcp flags & (syn | ack) != syn"
+_NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }"
+_EAPOL = "0x888e"
+
+
+def link_table(plan: Plan, comment: str) -> tuple[Table, ...]:
+    """The table, or none when no port is known."""
+    ports = tuple(dict.fromkeys([*plan.ports, *(d.port for _, d in plan.devices() if d.port)]))
+    if not ports:
+        return ()
+    table = Table("bridge", "mqttseg", comment)
+    _Link(plan, ports, table).write()
+    return (table,)
+
+
+class _Link:
+    def __init__(self, plan: Plan, ports: Sequence[str], table: Table) -> None:
+        self.plan = plan
+        self.ports = ports
+        self.table = table
+        self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
+        self.admin_versions = sorted({network.version for network in plan.admin})
+
+    def write(self) -> None:
+        self._write_sets()
+        for group in self.plan.groups:
+            self._write_group(group)
+        self.table.add_chain("pinned", self._pinned())
+        self.table.add_chain("pinned_address", self._pinned_address())
+        self.table.add_chain("between_devices", self._between_devices())
+        self.table.add_chain("from_device", self._from_device())
+        self.table.add_chain("to_device", self._to_device())
+        hook = "type filter hook prerouting priority -300"
+        self.table.add_chain("hook_prerouting", ["iifname @iot_port jump pinned"], hook=hook)
+        forward = ["iifname @iot_port jump from_device", "oifname @iot_port jump to_device"]
+        self.table.add_chain("hook_forward", forward, hook="type filter hook forward priority 0")
+
+    # --- sets ------------------------------------------------------------------------------------------------------
+
+    def _write_sets(self) -> None:
+        self.table.add_set("iot_port", "type ifname;", map(quoted, self.ports))
+        devices = [device for _, device in self.plan.devices()]
+        pinned = (f"{d.mac} . {quoted(d.port)}" for d in devices if d.port)
+        self.table.add_set("mac_port", "type ether_addr . ifname;", pinned)
+        self.table.add_set("mac_any", "type ether_addr;", (d.mac for d in devices if not d.port))
+        for version, _, kind in _FAMILIES:
+            held = [(g, d, a) for g, d in self.plan.devices() for a in _addresses(d, version)]
+            self.table.add_set(f"bind{version}", f"type ether_addr . {kind};", (f"{d.mac} . {a}" for _, d, a in held))
+            for name, chain in (("dev", "seg"), ("peer", "re")):
+                elements = (f"{a} : goto {chain}_{g.name}" for g, _, a in held)
+                self.table.add_map(f"{name}{version}", f"type {kind} : verdict;", elements)
+            met = sorted(self._meeting(version))
+            if met:
+                self.table.add_set(f"met{version}", f"type {kind};", map(str, met))
+        for version in self.admin_versions:
+            networks = (str(n) for n in self.plan.admin if n.version == version)
+            kind = "ipv4_addr" if version == 4 else "ipv6_addr"
+            self.table.add_set(f"admin{version}", f"type {kind};", networks, flags="interval")
+        for name in ("l2_eastwest", "l2_spoof", "l2_uplink", "l2_todev"):
+            self.table.add_counter(name)
+
+    def _meeting(self, version: int) -> set[Address]:
+        """Addresses of devices that a conduit joins: they may ask for each other's MAC address."""
+        found: set[Address] = set()
+        for group in self.plan.groups:
+            ends = {r.to.network_address for r in group.reaches if r.crossing and r.to and r.to.version == version}
+            if ends:
+                found |= ends | {a for d in group.devices for a in _addresses(d, version)}
+        return found
+
+    # --- what a group may do -----------------------------------------------------------------------------------------
+
+    def _write_group(self, group: Group) -> None:
+        found = self.of_group[group.name]
+        for one in found:
+            self.table.add_set(one.name, one.type, one.elements, flags="interval")
+        self.table.add_chain(f"seg_{group.name}", self._leaving(group, found))
+        self.table.add_chain(f"re_{group.name}", self._arriving(group, found))
+
+    def _leaving(self, group: Group, found: Sequence[Destinations]) -> Iterator[str]:
+        peers = (Kind.PEER, Kind.SEEN_PEER)
+        yield from (f"{one.match} accept" for one in found if one.kind in peers)
+        yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
+        yield "oifname @iot_port counter name l2_eastwest drop"
+        yield from (f"{one.match} accept" for one in found if one.kind not in peers)
+        for version in self.admin_versions:
+            yield f"{'ip' if version == 4 else 'ip6'} daddr @admin{version} {_NO_SYN} accept"
+        yield "accept" if group.observe else "counter name l2_uplink drop"
+
+    def _arriving(self, group: Group, found: Sequence[Destinations]) -> Iterator[str]:
+        for one in found:
+            yield f"{one.answer} {_NO_SYN} accept"
+            yield f"meta l4proto udp {one.answer} accept"
+        for version in self.admin_versions:
+            yield f"{'ip' if version == 4 else 'ip6'} saddr @admin{version} accept"
+        yield "accept" if group.observe else "counter name l2_todev drop"
+
+    # --- directions --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _pinned() -> Iterator[str]:
+        yield "ether saddr . iifname @mac_port goto pinned_address"
+        yield "ether saddr @mac_any goto pinned_address"
+        yield "counter name l2_spoof drop"
+
+    @staticmethod
+    def _pinned_address() -> Iterator[str]:
+        spoof = "counter name l2_spoof drop"
+        yield f"ether type != {{ arp, ip, ip6, {_EAPOL} }} {spoof}"  # tagged frames would hide what they carry
+        yield f"icmpv6 type {{ nd-router-advert, nd-redirect }} {spoof}"
+        yield f"udp sport {{ 67, 547 }} {spoof}"  # rogue DHCP
+        yield "ether type arp arp saddr ip 0.0.0.0 return"  # a probe, RFC 5227
+        yield f"ether type arp ether saddr . arp saddr ip != @bind4 {spoof}"
+        yield f"ether type arp arp saddr ether . arp saddr ip != @bind4 {spoof}"
+        yield "ip saddr 0.0.0.0 udp sport 68 udp dport 67 return"
+        yield f"ether type ip ether saddr . ip saddr != @bind4 {spoof}"
+        yield "ip6 saddr { ::, fe80::/10 } return"
+        yield f"ether type ip6 ether saddr . ip6 saddr != @bind6 {spoof}"
+
+    def _between_devices(self) -> Iterator[str]:
+        """From one device's port to another's: only where a conduit leads there."""
+        if self._meeting(4):
+            yield "arp saddr ip @met4 arp daddr ip @met4 accept"
+        if self._meeting(6):
+            yield f"{_NEIGHBOURS} accept"
+        yield from self._judged()
+        yield "counter name l2_eastwest drop"
+
+    def _from_device(self) -> Iterator[str]:
+        yield "oifname @iot_port goto between_devices"
+        yield "ether type arp accept"
+        yield "udp dport { 67, 547 } accept"
+        yield f"{_NEIGHBOURS} accept"
+        yield "icmpv6 type { nd-router-solicit, mld-listener-report, mld2-listener-report, mld-listener-done } accept"
+        yield from self._judged()
+        yield "counter name l2_uplink drop"
+
+    @staticmethod
+    def _judged() -> Iterator[str]:
+        yield from (f"{field} saddr vmap @dev{version}" for version, field, _ in _FAMILIES)
+
+    @staticmethod
+    def _to_device() -> Iterator[str]:
+        yield "ether type arp accept"
+        yield "udp sport { 67, 547 } accept"
+        yield f"{_NEIGHBOURS} accept"
+        yield "icmpv6 type { nd-router-advert, mld-listener-query } accept"
+        yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
+        yield "counter name l2_todev drop"
+
+
+def _addresses(device: Bound, version: int) -> Sequence[Address]:
+    return device.v4 if version == 4 else device.v6
