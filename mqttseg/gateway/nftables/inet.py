@@ -176,7 +176,7 @@ class _Inet:
 
     def _write_hooks(self) -> None:
         forward = ["iifname @iot_if jump from_dev", "oifname @iot_if jump to_dev"]
-        self.table.add_chain("hook_forward", forward, hook="type filter hook forward priority filter")
+        self.table.add_chain("hook_forward", [*_BRIDGED, *forward], hook="type filter hook forward priority filter")
         self.table.add_chain(
             "hook_input", ["iifname @iot_if jump input_dev"], hook="type filter hook input priority filter"
         )
@@ -187,6 +187,13 @@ class _Inet:
         return f'{_LOG_LIMIT} log prefix "mqttseg {what} seg={who} rev={self.revision} "'
 
 
+# With br_netfilter, as container hosts have it, bridged packets come by here, too. These are never routed: a hop limit
+# of 255 has met no router (RFC 4861 6.1), and routers do not forward the limited broadcast (RFC 1812 5.3.5.1).
+_BRIDGED = (
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert } "
+    "ip6 hoplimit 255 accept",
+    "ip daddr 255.255.255.255 udp dport { 67, 68 } accept",
+)
 # What keeps a link working and says nothing about the devices: addresses and neighbours.
 _LINK_TO_GATEWAY = (
     "udp sport 68 udp dport 67 accept",

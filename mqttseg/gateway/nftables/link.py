@@ -67,9 +67,10 @@ class _Link:
             for name, chain in (("dev", "seg"), ("peer", "re")):
                 elements = (f"{a} : goto {chain}_{g.name}" for g, _, a in held)
                 self.table.add_map(f"{name}{version}", f"type {kind} : verdict;", elements)
-            met = sorted(self._meeting(version))
-            if met:
+            if met := sorted(self._meeting(version)):
                 self.table.add_set(f"met{version}", f"type {kind};", map(str, met))
+            if seen := [a for g, _, a in held if g.observe]:
+                self.table.add_set(f"seen{version}", f"type {kind};", map(str, seen))
         for version in self.admin_versions:
             networks = (str(n) for n in self.plan.admin if n.version == version)
             kind = "ipv4_addr" if version == 4 else "ipv6_addr"
@@ -78,13 +79,17 @@ class _Link:
             self.table.add_counter(name)
 
     def _meeting(self, version: int) -> set[Address]:
-        """Addresses of devices that a conduit joins: they may ask for each other's MAC address."""
+        """Addresses of devices that may ask for each other: joined by a conduit, or observed."""
         found: set[Address] = set()
         for group in self.plan.groups:
+            found |= {a for d in group.devices for a in _addresses(d, version) if group.observe}
             ends = {r.to.network_address for r in group.reaches if r.crossing and r.to and r.to.version == version}
             if ends:
                 found |= ends | {a for d in group.devices for a in _addresses(d, version)}
         return found
+
+    def _seen(self, version: int) -> bool:
+        return any(g.observe and _addresses(d, version) for g, d in self.plan.devices())
 
     # --- what a group may do -----------------------------------------------------------------------------------------
 
@@ -111,7 +116,12 @@ class _Link:
             yield f"meta l4proto udp {one.answer} accept"
         for version in self.admin_versions:
             yield f"{'ip' if version == 4 else 'ip6'} saddr @admin{version} accept"
-        yield "accept" if group.observe else "counter name l2_todev drop"
+        if group.observe:  # and only if the sender is, too, should it be a device
+            yield "iifname != @iot_port accept"
+            yield from (
+                f"{field} saddr @seen{version} accept" for version, field, _ in _FAMILIES if self._seen(version)
+            )
+        yield "counter name l2_todev drop"
 
     # --- directions --------------------------------------------------------------------------------------------------
 
