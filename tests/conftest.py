@@ -11,6 +11,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the long forms of property tests (make test-full)")
+    parser.addoption("--write-golden", action="store_true", help="write the golden rulesets anew; review them with git")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from mqttseg import __version__
-from mqttseg.cli import ca, demo, device, init, policy, run, status
+from mqttseg.cli import ca, demo, device, gateway, init, policy, run, status
 from mqttseg.cli.options import ConfigOption, JsonOption, NoColorOption
 from mqttseg.cli.output import fail, fail_with_problems, say
 from mqttseg.errors import ConfigurationError, MqttsegError
@@ -37,6 +37,7 @@ app.command(short_help="See whether the site is in order and the broker is up.")
 app.add_typer(ca.app, name="ca", short_help="The certificate authority.")
 app.add_typer(device.app, name="device", short_help="Device certificates.")
 app.add_typer(policy.app, name="policy", short_help="Check, test and question the policy.")
+app.add_typer(gateway.app, name="gateway", short_help="The same policy as the network's rules.")
 
 
 def _show_version(wanted: bool) -> None:

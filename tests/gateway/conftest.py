@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mqttseg.gateway.nftables.render import render_nftables
-from mqttseg.gateway.plan import Plan
+from mqttseg.gateway.plan import Address, Plan
 from mqttseg.gateway.planning import plan_network
 from mqttseg.policy.compiled import compile_policy
 from mqttseg.policy.load import load_policy
@@ -52,12 +52,17 @@ class Plans:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def plan(self, policy: str = POLICY, devices: str = inventory("a1", "a2", "b1")) -> Plan:
+    def plan(
+        self,
+        policy: str = POLICY,
+        devices: str = inventory("a1", "a2", "b1"),
+        learned: Mapping[str, Sequence[Address]] | None = None,
+    ) -> Plan:
         """The plan of two files' texts."""
         written = self.folder / "policy.yaml", self.folder / "devices.yaml"
         for path, text in zip(written, (policy, devices), strict=True):
             path.write_text(text)
-        return plan_network(compile_policy(load_policy(*written), datetime(2026, 1, 1, tzinfo=UTC)))
+        return plan_network(compile_policy(load_policy(*written), datetime(2026, 1, 1, tzinfo=UTC)), learned)
 
     def ruleset(self, policy: str = POLICY, devices: str = inventory("a1", "a2", "b1"), revision: int = 1) -> str:
         """The ruleset of two files' texts."""
