@@ -22,6 +22,7 @@ from mqttseg.wire.packets import (
     Connect,
     Disconnect,
     Packet,
+    Pubcomp,
     Publish,
     Suback,
     Subscribe,
@@ -217,6 +218,7 @@ class _AmqttConversation:
 
     def forget(self, packet_id: int) -> None:
         self._backend.drop_unreleased(self._connect.client_id, packet_id)
+        self._link.send(Pubcomp(packet_id))
 
     def writable(self, writable: bool) -> None:
         """Not amqtt's concern: it has no notion of it."""

@@ -119,7 +119,8 @@ class EngineConversation:
         if self._clean or session is None:
             return Resumed()
         unreleased = {packet_id: (m.topic, len(m.payload)) for packet_id, m in session.incoming.items()}
-        return Resumed(self._backend.filters_of(self._key), unreleased)
+        # What is about to begin can be given up, or withdrawn, like what has begun
+        return Resumed({**session.filters, **session.beginning}, unreleased)
 
     def start(self) -> None:
         """Have the engine answer CONNECT. What it sends meanwhile may have to be answered already."""

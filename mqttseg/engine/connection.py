@@ -87,9 +87,15 @@ class Connection:
             self._answer(packet)
 
     def forget(self, packet_id: int) -> None:
-        """Drop a QoS 2 message that the device has not released. The caller answers its PUBREL."""
-        if self.session.incoming.pop(packet_id, None) is not None and self.session.durable:
-            self._engine.journal.incoming(self.session, packet_id, None)
+        """Drop a QoS 2 message instead of publishing it: PUBREL came, and it may not be published any more.
+
+        PUBCOMP waits as ever: after a restart, the next message of this packet id must not be taken for this one.
+        """
+        session = self.session
+        must_wait = session.incoming.pop(packet_id, None) is not None and session.durable
+        if must_wait:
+            self._engine.journal.incoming(session, packet_id, None)
+        self._acknowledge(Pubcomp(packet_id), must_wait)
 
     def resume(self) -> None:
         """The outbox is writable again."""
@@ -199,6 +205,7 @@ class Connection:
         codes = tuple(qos if engine.accepts(topic_filter) else FAILURE for topic_filter, qos in packet.requests)
         granted = [request for request, code in zip(packet.requests, codes, strict=True) if code != FAILURE]
         if session.durable:
+            session.beginning.update(granted)
             for topic_filter, qos in granted:
                 engine.journal.subscription(session, topic_filter, qos)
             engine.journal.after(self._begin, (Suback(packet.packet_id, codes), granted))
@@ -212,6 +219,7 @@ class Connection:
             return
         suback, granted = begun
         for topic_filter, qos in granted:
+            self.session.beginning.pop(topic_filter, None)
             self._engine.subscribe(self.session, topic_filter, qos)
         self._send(suback)
         for topic_filter, qos in granted:

@@ -56,6 +56,7 @@ class Session:
         "_losses",
         "_pumping",
         "_unsent",
+        "beginning",
         "clean",
         "durable",
         "filters",
@@ -77,6 +78,8 @@ class Session:
         self.id = number
         self.durable = number > 0
         self.filters: dict[str, int] = {}
+        self.beginning: dict[str, int] = {}
+        """Filters whose subscription waits for a commit, though the connection that asked for it may be gone."""
         self.queue = DeliveryQueue(settings)
         self.in_flight = InFlight(settings.in_flight)
         self.incoming: dict[int, Message] = {}

@@ -62,7 +62,10 @@ class Conversation(Protocol):
         """Take a packet of the device that policy allows. Never CONNECT, PINGREQ or DISCONNECT."""
 
     def forget(self, packet_id: int) -> None:
-        """Drop the unreleased QoS 2 message of this id: its right is gone. The guard answers the device."""
+        """Drop the unreleased QoS 2 message of this id, if there is one, and answer PUBCOMP once that is safe.
+
+        Its right is gone; or it was never forwarded; or it was released before, and the device asks again.
+        """
 
     def writable(self, writable: bool) -> None:
         """Whether the device takes more bytes just now."""

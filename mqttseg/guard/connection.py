@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
     # Ports of the monitor
 
     def forget(self, packet_id: int) -> None:
-        """Have the backend drop an unreleased QoS 2 message."""
+        """Have the backend drop an unreleased QoS 2 message, and answer PUBCOMP."""
         if self.conversation is not None:
             self.conversation.forget(packet_id)
 

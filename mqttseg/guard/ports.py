@@ -31,7 +31,7 @@ class Ports(Protocol):
         """Hand to the backend; it was judged."""
 
     def forget(self, packet_id: int) -> None:
-        """Have the backend drop an unreleased QoS 2 message."""
+        """Have the backend drop an unreleased QoS 2 message, if it has such, and answer PUBCOMP."""
 
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits, or the topic has one already."""

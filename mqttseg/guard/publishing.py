@@ -15,7 +15,7 @@ from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action, OnDenied
-from mqttseg.wire.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
+from mqttseg.wire.packets import Puback, Publish, Pubrec, Pubrel
 
 UNRELEASED = 1000
 UNRELEASED_BYTES = 16 << 20
@@ -123,8 +123,8 @@ class Publishing:
         """Release a QoS 2 message: it is published now, so it is judged now (rule 6, rule 7)."""
         topic, size = self._unreleased.pop(packet.packet_id, (None, 0))
         self._unreleased_bytes -= size
-        if topic is None:  # never forwarded, or released already: complete it [MQTT-4.3.3-2]
-            self._ports.to_device(Pubcomp(packet.packet_id))
+        if topic is None:  # never forwarded, or released already [MQTT-4.3.3-2], and perhaps not safe yet
+            self._ports.forget(packet.packet_id)
             return
         decision = self._decisions.get(topic) or self._decide(topic)
         if decision.passes:
@@ -132,4 +132,3 @@ class Publishing:
             return
         tell(self._ports, Kind.DENY, decision, Action.PUBLISH, topic)
         self._ports.forget(packet.packet_id)
-        self._ports.to_device(Pubcomp(packet.packet_id))

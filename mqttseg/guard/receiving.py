@@ -84,11 +84,16 @@ class Receiving:
         self._acknowledge(packet)
 
     def _acknowledge(self, packet: Publish) -> None:
-        """Answer the backend for a message that the device will not see."""
+        """Answer the backend for a message that the device will not see.
+
+        One that is repeated the device may have seen: then it waits for PUBREL, without which the next message of
+        this packet id would be a duplicate to it. If it has not, it answers PUBREL all the same [MQTT-4.3.3-2].
+        """
         if packet.qos == 1:
             self._ports.to_backend(Puback(packet.packet_id))
         elif packet.qos == 2:
-            self._dropped.add(packet.packet_id)
+            if not packet.dup:
+                self._dropped.add(packet.packet_id)
             self._ports.to_backend(Pubrec(packet.packet_id))
 
     def release(self, packet: Pubrel) -> None:

@@ -81,6 +81,7 @@ class Wires:
 
     def forget(self, packet_id: int) -> None:
         self.forgotten.append(packet_id)
+        self.to_device(Pubcomp(packet_id))  # as a backend answers
 
     def may_retain(self, topic: str) -> bool:
         return self.room_for_retained

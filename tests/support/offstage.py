@@ -195,7 +195,8 @@ class _Conversation:
                 pass
 
     def forget(self, packet_id: int) -> None:
-        del self.unreleased[packet_id]
+        self.unreleased.pop(packet_id, None)
+        self.link.send(Pubcomp(packet_id))
 
     def writable(self, writable: bool) -> None:
         pass
