@@ -7,6 +7,7 @@ send: that is the session's.
 from __future__ import annotations
 
 from mqttseg.engine.message import Delivery
+from mqttseg.errors import ProtocolError
 
 LAST_PACKET_ID = 0xFFFF
 
@@ -47,22 +48,26 @@ class InFlight:
         self._last = delivery.packet_id
 
     def acknowledge(self, packet_id: int) -> Delivery | None:
-        """PUBACK: the QoS 1 delivery it ends, None when there is no such."""
+        """PUBACK: the QoS 1 delivery it ends, None when there is no such. ProtocolError: the flow is at QoS 2."""
         delivery = self.published.get(packet_id)
-        if delivery is None or delivery.qos != 1:
-            return None
-        return self.published.pop(packet_id)
+        if packet_id in self.released or (delivery is not None and delivery.qos != 1):
+            raise ProtocolError(f"PUBACK for packet id {packet_id}, which is a QoS 2 message (4.3.3)")
+        return self.published.pop(packet_id, None)
 
     def release(self, packet_id: int) -> Delivery | None:
-        """PUBREC: the QoS 2 delivery that is now released, None when there is no such."""
+        """PUBREC: the QoS 2 delivery now released, None when there is no such. ProtocolError: it is at QoS 1."""
         delivery = self.published.get(packet_id)
-        if delivery is None or delivery.qos != 2:
+        if delivery is None:
             return None
+        if delivery.qos != 2:
+            raise ProtocolError(f"PUBREC for packet id {packet_id}, which is a QoS 1 message (4.3.2)")
         self.released[packet_id] = self.published.pop(packet_id)
         return delivery
 
     def complete(self, packet_id: int) -> Delivery | None:
-        """PUBCOMP: the QoS 2 delivery it ends, None when there is no such."""
+        """PUBCOMP: the QoS 2 delivery it ends, None when there is no such. ProtocolError: it was not released yet."""
+        if packet_id in self.published:
+            raise ProtocolError(f"PUBCOMP for packet id {packet_id}, which had no PUBREL (4.3)")
         return self.released.pop(packet_id, None)
 
     def holds(self, delivery: Delivery) -> bool:

@@ -45,5 +45,5 @@ class EngineSettings:
     retained_bytes: int = 256 * 2**20
     session_expiry: float | None = None
     routes: int = 32_768
-    levels: int = 200
+    levels: int = 201
     unacknowledged: int = 10_000

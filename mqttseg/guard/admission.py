@@ -49,8 +49,8 @@ class Admission:
         return self.connect.client_id
 
 
-def admit(connect: Connect, rights: Rights, mode: ClientIds) -> Admission:
-    """Judge a CONNECT by the rights of the device that sent it.
+def admit(connect: Connect, rights: Rights, mode: ClientIds, unnamed: str) -> Admission:
+    """Judge a CONNECT by the rights of the device that sent it. ``unnamed``: see ``session_key``.
 
     Raises:
         Refusal: with the CONNACK return code (3.2.2.3).
@@ -59,14 +59,16 @@ def admit(connect: Connect, rights: Rights, mode: ClientIds) -> Admission:
         raise Refusal(UNACCEPTABLE_PROTOCOL, Reason.PROTOCOL_ERROR, f"protocol level {connect.level} is not 4")
     if rights.placement is None and rights.site.policy.mode is not Mode.OBSERVE:
         raise Refusal(NOT_AUTHORIZED, Reason.NO_SEGMENT, "the device is a member of no segment")
-    key = session_key(connect, rights.device_id, mode)
+    key = session_key(connect, rights.device_id, mode, unnamed)
     if connect.will is not None:
         _judge_will(connect.will, rights)
     return Admission(replace(connect, client_id=key, will=None, username=None, password=None), connect.will)
 
 
-def session_key(connect: Connect, device_id: str, mode: ClientIds) -> str:
+def session_key(connect: Connect, device_id: str, mode: ClientIds, unnamed: str) -> str:
     """The key under which the session is kept; it begins with the device id, so no other device can reach it.
+
+    ``unnamed``: a client id that no other connection has, for a client that leaves the choice to us [MQTT-3.1.3-6].
 
     Raises:
         Refusal: the client id is not this device's.
@@ -78,7 +80,7 @@ def session_key(connect: Connect, device_id: str, mode: ClientIds) -> str:
     if not client_id:
         if not connect.clean_session:  # [MQTT-3.1.3-8]
             raise Refusal(IDENTIFIER_REJECTED, Reason.CLIENT_ID_MISMATCH, "empty client id without clean session")
-        return device_id
+        return device_id if mode is ClientIds.BOUND else f"{device_id}/{unnamed}"
     if mode is ClientIds.ANY:
         return f"{device_id}/{client_id}"
     if client_id == device_id or _is_suffixed(client_id, device_id):

@@ -22,7 +22,7 @@ from mqttseg.guard.backend import Backend
 from mqttseg.guard.connection import Connection
 from mqttseg.guard.limits import TokenBucket
 from mqttseg.guard.roster import Roster
-from mqttseg.guard.verdict import judge
+from mqttseg.guard.verdict import is_large, judge
 from mqttseg.observe.events import Event, Kind, Outlet
 from mqttseg.pki.bundle import is_issued_by
 from mqttseg.pki.identity import Identity, IdentitySource, check_current, identify
@@ -155,10 +155,13 @@ class Guard:
         """Whether the session's device may receive the topic now: asked before a message is kept for it (rule 10)."""
         admitted = self._admitted.get((key, topic))
         if admitted is None:
+            rights = self.compiled.rights(key.partition("/")[0])
+            admitted = judge(rights, Action.RECEIVE, topic).passes
+            if is_large(topic):
+                return admitted
             if len(self._admitted) >= DECISIONS_KEPT:
                 self._admitted.clear()
-            rights = self.compiled.rights(key.partition("/")[0])
-            admitted = self._admitted[key, topic] = judge(rights, Action.RECEIVE, topic).passes
+            self._admitted[key, topic] = admitted
         return admitted
 
     def may_retain(self, topic: str) -> bool:

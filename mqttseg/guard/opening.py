@@ -5,6 +5,7 @@ Refuses to know what passes once the session has begun.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from mqttseg.errors import ProtocolError
@@ -21,7 +22,7 @@ OPENING = "opening"
 class Opening:
     """The one CONNECT of a connection. Ends in ``begin`` or ``refuse_connect`` of the connection, or not at all."""
 
-    __slots__ = ("_connect", "_connection", "_guard")
+    __slots__ = ("_connect", "_connection", "_guard", "_unnamed")
 
     def __init__(self, packet: Packet, connection: Connection, guard: Keeper[Connection]) -> None:
         if not isinstance(packet, Connect):
@@ -29,6 +30,7 @@ class Opening:
         self._connect = packet
         self._connection = connection
         self._guard = guard
+        self._unnamed = f"unnamed-{secrets.token_hex(8)}"
 
     def begin(self) -> None:
         """Judge, and read no further until the session is free; who is refused here has cost nobody a session."""
@@ -41,7 +43,7 @@ class Opening:
 
     def _admit(self) -> Admission | None:
         try:
-            admission = admit(self._connect, self._connection.rights, self._guard.client_id)
+            admission = admit(self._connect, self._connection.rights, self._guard.client_id, self._unnamed)
             self._guard.check_room(self._connection, admission)
         except Refusal as refusal:
             self._connection.refuse_connect(refusal)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
 from mqttseg.guard.ports import DECISIONS_KEPT, Denied, Ports, tell
-from mqttseg.guard.verdict import judge
+from mqttseg.guard.verdict import is_large, judge
 from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
@@ -19,7 +19,7 @@ from mqttseg.wire.packets import Puback, Publish, Pubrec, Pubrel
 
 UNRELEASED = 1000
 UNRELEASED_BYTES = 16 << 20
-"""QoS 2 messages that a session may leave unreleased, and their payloads: a backend must keep them (rule 8)."""
+"""QoS 2 messages that a session may leave unreleased, with payloads and large topics: a backend keeps them (rule 8)."""
 
 
 class Publishing:
@@ -72,9 +72,12 @@ class Publishing:
         self._ports.to_backend(packet)
 
     def _decide(self, topic: str) -> Decision:
+        decision = judge(self._rights, Action.PUBLISH, topic)
+        if is_large(topic):
+            return decision
         if len(self._decisions) >= DECISIONS_KEPT:
             self._forget()
-        decision = self._decisions[topic] = judge(self._rights, Action.PUBLISH, topic)
+        self._decisions[topic] = decision
         if decision.allowed and self._payload is None:
             self.free.add(topic)
         return decision
@@ -112,7 +115,7 @@ class Publishing:
         return replace(packet, retain=False, frame=None)
 
     def _keep_unreleased(self, packet: Publish) -> None:
-        size = len(packet.payload)
+        size = len(packet.payload) + (len(packet.topic) if is_large(packet.topic) else 0)
         _, before = self._unreleased.get(packet.packet_id, ("", 0))
         self._unreleased[packet.packet_id] = (packet.topic, size)
         self._unreleased_bytes += size - before

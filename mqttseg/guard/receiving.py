@@ -9,7 +9,7 @@ from __future__ import annotations
 from mqttseg.errors import Reason
 from mqttseg.guard.ports import DECISIONS_KEPT, Ports, tell
 from mqttseg.guard.subscribing import Subscribing
-from mqttseg.guard.verdict import judge
+from mqttseg.guard.verdict import is_large, judge
 from mqttseg.observe.events import Event, Kind
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
@@ -65,12 +65,14 @@ class Receiving:
             self._acknowledge(packet)
 
     def _decide(self, topic: str) -> Decision:
-        if len(self._decisions) >= DECISIONS_KEPT:
-            self.forget()
         if self._subscribing.matches(topic):
             decision = judge(self._rights, Action.RECEIVE, topic)
         else:
             decision = Decision(allowed=False, reason=Reason.NOT_SUBSCRIBED, rule=None)
+        if is_large(topic):
+            return decision
+        if len(self._decisions) >= DECISIONS_KEPT:
+            self.forget()
         self._decisions[topic] = decision
         if decision.allowed:
             self.free.add(topic)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
 from mqttseg.guard.ports import Ports, tell
-from mqttseg.guard.verdict import judge
+from mqttseg.guard.verdict import is_large, judge
 from mqttseg.observe.events import Kind
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
@@ -19,6 +19,9 @@ from mqttseg.policy.topics import matches, matches_levels
 from mqttseg.wire.packets import FAILURE, Suback, Subscribe, Unsuback, Unsubscribe
 
 LAST_PACKET_ID = 0xFFFF
+
+LARGE_FILTERS = 16
+"""Large filters that a session may hold: so that its memory is bounded by the number of its subscriptions (rule 8)."""
 
 
 @dataclass(slots=True)
@@ -113,7 +116,7 @@ class Subscribing:
     def _judge(self, topic_filter: str, qos: int) -> int | None:
         """None when the filter goes to the backend, else its return code (rule 5)."""
         decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
-        if decision.passes and topic_filter not in self.filters and len(self.filters) >= self._limit():
+        if decision.passes and topic_filter not in self.filters and not self._has_room(topic_filter):
             decision = Decision(allowed=False, reason=Reason.TOO_MANY_SUBSCRIPTIONS, rule=None)
         if not decision.allowed:
             tell(self._ports, Kind.DENY, decision, Action.SUBSCRIBE, topic_filter)
@@ -123,6 +126,11 @@ class Subscribing:
             self._narrowed.add(topic_filter)
         self.filters[topic_filter] = qos  # before SUBACK: retained messages may come first
         return None
+
+    def _has_room(self, topic_filter: str) -> bool:
+        if len(self.filters) >= self._limit():
+            return False
+        return not is_large(topic_filter) or sum(map(is_large, self.filters)) < LARGE_FILTERS
 
     def _limit(self) -> int:
         limit = self._rights.limits.subscriptions

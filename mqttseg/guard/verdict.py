@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from mqttseg.errors import Reason
+from mqttseg.errors import PeerError, Reason
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision, decide
 from mqttseg.policy.model import Action
 
-LEVELS = 32
-LENGTH = 4096
-"""Levels and characters that a topic or filter may have: sessions keep them, and a backend may take each apart for
-every message that it routes. MQTT itself allows 65,535 bytes (4.7.3), which no device needs."""
+LEVELS = 201
+"""Levels that a topic or filter may have: a backend takes it apart, and keeps a node for each. As Mosquitto has it."""
+
+ORDINARY_LENGTH = 256
+ORDINARY_LEVELS = 32
+"""Beyond these a topic or filter is large: legal, but few of them are kept (rule 8)."""
 
 
 def judge(rights: Rights, action: Action, topic: str) -> Decision:
-    """What policy says; a topic that is too long or too deep is refused as ``invalid-topic``."""
-    if len(topic) > LENGTH or topic.count("/") >= LEVELS:
-        return Decision(allowed=False, reason=Reason.INVALID_TOPIC, rule=None)
+    """What policy says.
+
+    Raises:
+        PeerError: no device needs so many levels; its connection ends, as it would for a string that is too long.
+    """
+    levels = topic.count("/") + 1
+    if levels > LEVELS:
+        raise PeerError(Reason.INVALID_TOPIC, f"a topic or filter of {levels} levels, over {LEVELS}")
     return decide(rights, action, topic)
+
+
+def is_large(topic: str) -> bool:
+    """Whether keeping this topic or filter takes far more memory than keeping another."""
+    return len(topic) > ORDINARY_LENGTH or topic.count("/") >= ORDINARY_LEVELS

@@ -15,10 +15,12 @@ import pytest
 
 from mqttseg.errors import Reason
 from mqttseg.guard.publishing import UNRELEASED
+from mqttseg.guard.subscribing import LARGE_FILTERS
 from mqttseg.guard.verdict import LEVELS
 from mqttseg.observe.events import Kind
 from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import (
+    Connect,
     Disconnect,
     Pingreq,
     Pingresp,
@@ -241,15 +243,34 @@ class TestSubscriptions:
         watch = Watch(broker)
         with client(broker, "cam-2") as greedy:
             assert greedy.connect("cam-2").code == 0
-            assert greedy.subscribe("cameras/" + level * (60_000 // len(level)) + "#", "cameras/x") == (0x80, 0)
-        watch.wait_for(Kind.DENY, Reason.INVALID_TOPIC, "cam-2")
+            greedy.send(Subscribe(1, (("cameras/" + level * (60_000 // len(level)) + "#", 0),)))
+            greedy.expect_end()
+        watch.wait_for(Kind.CUT, Reason.INVALID_TOPIC, "cam-2")
 
     def test_topic_of_thousands_of_levels(self, broker: RunningBroker) -> None:
         watch = Watch(broker)
         with client(broker, "cam-2") as greedy:
             assert greedy.connect("cam-2").code == 0
-            greedy.publish("cameras/" + "/" * 60_000, qos=1)
-        watch.wait_for(Kind.DENY, Reason.INVALID_TOPIC, "cam-2")
+            greedy.send(Publish("cameras/" + "/" * 60_000, b"", qos=1, packet_id=1))
+            greedy.expect_end()
+        watch.wait_for(Kind.CUT, Reason.INVALID_TOPIC, "cam-2")
+
+    def test_will_on_a_topic_of_thousands_of_levels(self, broker: RunningBroker) -> None:
+        watch = Watch(broker)
+        with client(broker, "cam-2") as greedy:
+            greedy.send(Connect("cam-2", will=Will("cameras/" + "/" * 60_000, b"")))
+            greedy.expect_end()
+        watch.wait_for(Kind.REFUSE, Reason.INVALID_TOPIC, "cam-2")
+
+    def test_large_filters_beyond_the_few_that_are_kept(self, broker: RunningBroker) -> None:
+        watch = Watch(broker)
+        with client(broker, "lab-1") as greedy:
+            assert greedy.connect("lab-1").code == 0
+            large = [f"lab/{number}/" + "x" * 60_000 for number in range(LARGE_FILTERS + 1)]
+            codes = [greedy.subscribe(topic_filter) for topic_filter in large]
+            assert codes == [(0,)] * LARGE_FILTERS + [(0x80,)]
+            assert greedy.subscribe("lab/ordinary", large[0]) == (0, 0)
+        watch.wait_for(Kind.DENY, Reason.TOO_MANY_SUBSCRIPTIONS, "lab-1")
 
     def test_most_levels_that_are_let_through(self, broker: RunningBroker) -> None:
         with client(broker, "lab-1") as deep:

@@ -6,6 +6,7 @@ import pytest
 
 from mqttseg.engine.events import IncomingRefused
 from mqttseg.engine.settings import EngineSettings
+from mqttseg.errors import ProtocolError
 from mqttseg.wire.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel, Suback, Subscribe
 from tests.engine.engine_harness import Site
 
@@ -198,8 +199,8 @@ def test_pubrec_for_an_unknown_packet_id_is_answered(site: Site) -> None:
     assert reader.take(Pubrel) == [Pubrel(77)]
 
 
-@pytest.mark.parametrize("packet", [Puback(1), Pubcomp(1)])
-def test_acknowledgement_of_the_wrong_kind_or_of_nothing_changes_nothing(site: Site, packet: Puback | Pubcomp) -> None:
+@pytest.mark.parametrize("packet", [Puback(77), Pubcomp(77)])
+def test_acknowledgement_of_nothing_changes_nothing(site: Site, packet: Puback | Pubcomp) -> None:
     reader = site.device("r", clean=False)
     reader.subscribe(("a", 2))
     reader.say(packet)
@@ -364,3 +365,27 @@ def test_stored_session_is_subscribed_when_suback_says_so(durable: Site) -> None
     durable.engine.publish("a", b"after", 1)
     assert device.take(Suback) == [Suback(1, (1,))]
     assert device.payloads() == [b"after"]
+
+
+@pytest.mark.spec("MQTT-4.8.0-1")
+@pytest.mark.parametrize(("qos", "wrong"), [(1, Pubrec), (1, Pubcomp), (2, Puback), (2, Pubcomp)])
+def test_acknowledgement_of_the_wrong_kind_is_a_violation(
+    site: Site, qos: int, wrong: type[Puback | Pubrec | Pubcomp]
+) -> None:
+    reader, writer = site.device("r"), site.device("w", answers=True)
+    reader.subscribe(("a", qos))
+    writer.publish("a", b"x", qos)
+    (delivered,) = reader.take(Publish)
+    with pytest.raises(ProtocolError):
+        reader.say(wrong(delivered.packet_id))
+
+
+@pytest.mark.spec("MQTT-4.8.0-1")
+def test_puback_of_a_released_message_is_a_violation(site: Site) -> None:
+    reader, writer = site.device("r"), site.device("w", answers=True)
+    reader.subscribe(("a", 2))
+    writer.publish("a", b"x", 2)
+    (delivered,) = reader.take(Publish)
+    reader.say(Pubrec(delivered.packet_id))
+    with pytest.raises(ProtocolError):
+        reader.say(Puback(delivered.packet_id))
