@@ -109,6 +109,10 @@ class SegmentedBroker(Broker):
         finally:
             self._close_state()
 
+    def abandon(self) -> None:
+        """Let go of the state of a broker that is not going to be started."""
+        self._close_state()
+
     def _close_state(self) -> None:
         if self._state is not None:
             self._state.close()

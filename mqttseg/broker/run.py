@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,25 @@ from amqtt.errors import PluginInitError
 
 from mqttseg.broker.descriptors import raise_descriptor_limit
 from mqttseg.broker.host import SegmentedBroker
+from mqttseg.broker.operations import LiveOperations
 from mqttseg.broker.plugin import LISTENER, SegmentationPlugin
+from mqttseg.broker.service import Service
 from mqttseg.config import Endpoint
 from mqttseg.errors import ConfigurationError, InternalError, MqttsegError
 
 log = logging.getLogger(__name__)
 
 
-def serve(config: Path, listen: Sequence[str] = (), ready: Callable[[list[Endpoint]], None] | None = None) -> None:
+Operated = Callable[[LiveOperations, Service], AbstractContextManager[object]]
+"""Whoever operates the broker while it runs, as the control API; entered before the first device is let in."""
+
+
+def serve(
+    config: Path,
+    listen: Sequence[str] = (),
+    ready: Callable[[list[Endpoint]], None] | None = None,
+    operated: Operated | None = None,
+) -> None:
     """Serve the site of this mqttseg.yaml until SIGTERM or SIGINT; SIGHUP reloads it.
 
     Raises:
@@ -32,7 +44,7 @@ def serve(config: Path, listen: Sequence[str] = (), ready: Callable[[list[Endpoi
         OperatorError: an address cannot be listened on, or the state of the site cannot be opened.
     """
     raise_descriptor_limit()
-    uvloop.run(_serve(config, listen, ready or announce))
+    uvloop.run(_serve(config, listen, ready or announce, operated or _by_nobody))
 
 
 def announce(endpoints: list[Endpoint]) -> None:
@@ -41,7 +53,13 @@ def announce(endpoints: list[Endpoint]) -> None:
     notify_systemd("READY=1")
 
 
-async def _serve(config: Path, listen: Sequence[str], ready: Callable[[list[Endpoint]], None]) -> None:
+def _by_nobody(_: LiveOperations, __: Service) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+async def _serve(
+    config: Path, listen: Sequence[str], ready: Callable[[list[Endpoint]], None], operated: Operated
+) -> None:
     stop = asyncio.Event()
     broker = _broker(amqtt_config(config, listen))
     plugin = broker.plugins_manager.get_plugin(SegmentationPlugin.__name__)
@@ -52,13 +70,19 @@ async def _serve(config: Path, listen: Sequence[str], ready: Callable[[list[Endp
         loop.add_signal_handler(name, stop.set)
     reloads: set[asyncio.Task[None]] = set()
     loop.add_signal_handler(signal.SIGHUP, lambda: _in_background(_reload(plugin), reloads))
-    await broker.start()
-    try:
-        ready(await plugin.bound)
-        await stop.wait()
-        notify_systemd("STOPPING=1")
-    finally:
-        await broker.shutdown()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(operated(LiveOperations(plugin.service, broker.backend), plugin.service))
+        except BaseException:
+            broker.abandon()
+            raise
+        await broker.start()
+        try:
+            ready(await plugin.bound)
+            await stop.wait()
+            notify_systemd("STOPPING=1")
+        finally:
+            await broker.shutdown()
 
 
 def _broker(configuration: dict[str, Any]) -> SegmentedBroker:
@@ -90,7 +114,7 @@ def amqtt_config(config: Path, listen: Sequence[str]) -> dict[str, Any]:
 
 async def _reload(plugin: SegmentationPlugin) -> None:
     try:
-        await plugin.service.reload()
+        await plugin.service.apply(by="SIGHUP")
     except ConfigurationError as error:
         log.error("reload refused, nothing changed:\n%s", error)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from mqttseg.broker.quarantine import Quarantines
 from mqttseg.broker.site import Site, load_crl, load_site
 from mqttseg.config import Endpoint
 from mqttseg.errors import ConfigurationError, MqttsegError, Reason
@@ -19,15 +21,29 @@ from mqttseg.guard.backend import Backend
 from mqttseg.guard.guard import Guard, Terms
 from mqttseg.guard.listener import Listeners
 from mqttseg.observe.events import Event, Kind, Outlet
+from mqttseg.pki.quarantine import Register
 from mqttseg.policy.compiled import Compiled, compile_policy
 
 log = logging.getLogger(__name__)
 
-REVOCATION_CHECK = 0.05
-"""Seconds between looks at the revocation list: what ``mqttseg device revoke`` wrote must act at once (rule 7)."""
+LIST_CHECK = 0.05
+"""Seconds between looks at the lists of who is out: what a command wrote must act at once (rule 7)."""
 
 CLOCK_CHECK = 1.0
 """Seconds between looks at the clock, for certificates and conduits that run out."""
+
+
+Load = Callable[[], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What applying the site's files did, or would do: who gains or loses what, a line each; what was cut."""
+
+    revision: int
+    changes: tuple[str, ...] = ()
+    connections: int = 0
+    subscriptions: int = 0
 
 
 class Service:
@@ -39,15 +55,27 @@ class Service:
         self._tick = tick
         self._guard: Guard | None = None
         self._listeners: Listeners | None = None
-        self._chores: list[asyncio.Task[None]] = []
+        self._chores: list[asyncio.Task[Any]] = []
         self._reloading = asyncio.Lock()
+        self._quarantines: Quarantines | None = None
+        self.bound: Sequence[Endpoint] = ()
+        self.revision = 1
+        """Of the policy in force; counts up with every one that is applied."""
+        self.since = datetime.now(UTC)
 
     @property
     def guard(self) -> Guard:
         """The guard, once started."""
         if self._guard is None:
-            raise MqttsegError("the guard was not started")
+            raise MqttsegError("the broker has not started yet")
         return self._guard
+
+    @property
+    def quarantines(self) -> Quarantines:
+        """Which devices are out, once started."""
+        if self._quarantines is None:
+            raise MqttsegError("the broker has not started yet")
+        return self._quarantines
 
     def report(self, event: Event) -> None:
         """Report what somebody behind the guard saw; the segment of the device is filled in."""
@@ -68,6 +96,9 @@ class Service:
         config = self.site.config
         terms = Terms(config.limits, config.client_id, config.identity)
         self._guard = Guard(terms, self.site.standing, backend, self._report)
+        self._quarantines = Quarantines(
+            Register(config.state), self.site.quarantined, self._guard.change_quarantine, self.report
+        )
         self._listeners = Listeners(self._guard, self.site.context)
         try:
             bound = [real for endpoint in endpoints for real in self._listeners.listen(endpoint)]
@@ -78,15 +109,21 @@ class Service:
             log.warning("metrics at %s: this version does not serve them yet", config.metrics)
         loop = asyncio.get_running_loop()
         self._chores = [
-            loop.create_task(self._watch_revocations(), name="watch revocations"),
+            loop.create_task(self._quarantines.tell_companions(), name="tell who is out"),
+            loop.create_task(self._watch_files(), name="watch revocations and quarantines"),
             loop.create_task(self._watch_clock(), name="watch the clock"),
         ]
+        self.bound = bound
         return bound
 
     async def reload(self) -> None:
+        """As ``apply``, for those who ask for nothing more."""
+        await self.apply()
+
+    async def apply(self, *, by: str | None = None, dry_run: bool = False) -> Application:
         """Load the site's files again and put them in force; what is wrong changes nothing.
 
-        The loop goes on meanwhile: a large policy takes seconds to check.
+        The loop goes on meanwhile: a large policy takes seconds to check. ``dry_run``: only say what would change.
 
         Raises:
             ConfigurationError: why nothing was changed.
@@ -96,19 +133,22 @@ class Service:
                 site = await asyncio.to_thread(load_site, self.site.config)
             except ConfigurationError as error:
                 detail = f"reload refused, nothing changed: {error}"
-                self._report(Event(Kind.POLICY, Reason.INVALID_CONFIGURATION, detail=detail))
+                self._report(Event(Kind.POLICY, Reason.INVALID_CONFIGURATION, who=by, detail=detail))
                 raise
-            self._enforce(site)
+            return Application(self.revision) if dry_run else await self._enforce(site, by)
 
-    def _enforce(self, site: Site) -> None:
+    async def _enforce(self, site: Site, by: str | None) -> Application:
         known, self.site = self.site, site
+        if self._listeners is not None:
+            self._listeners.context = site.context
         if site.authorities != known.authorities:
             self.guard.change_trust(site.authorities)
         self.guard.change_policy(site.compiled)
         self.guard.change_revocations(site.revocations)
-        if self._listeners is not None:
-            self._listeners.context = site.context
-        self._report(Event(Kind.POLICY, Reason.OK, detail=f"{site.config.policy} is in force"))
+        self.revision += 1
+        self.since = datetime.now(UTC)
+        self._report(Event(Kind.POLICY, Reason.OK, who=by, detail=f"{site.config.policy} is in force"))
+        return Application(self.revision)
 
     async def stop(self) -> None:
         """Accept nothing more, and end all connections."""
@@ -120,23 +160,45 @@ class Service:
         if self._guard is not None:
             await self._guard.close()
 
-    async def _watch_revocations(self) -> None:
-        path = self.site.config.crl
-        seen = _stamp(path)
-        while path is not None:
-            await asyncio.sleep(REVOCATION_CHECK)
-            stamp = _stamp(path)
-            if stamp != seen:
-                seen = stamp
-                self._load_revocations()
+    async def _watch_files(self) -> None:
+        """What commands write acts at once, be the control API there or not."""
+        watched: dict[Path, Load] = {self.quarantines.path: self.quarantines.reread}
+        if self.site.config.crl is not None:
+            watched[self.site.config.crl] = self.refresh_revocations
+        seen = {path: _stamp(path) for path in watched}
+        while True:
+            await asyncio.sleep(LIST_CHECK)
+            for path, load in watched.items():
+                stamp = _stamp(path)
+                if stamp != seen[path]:
+                    seen[path] = stamp
+                    await self._reload_one(load)
 
-    def _load_revocations(self) -> None:
+    async def _reload_one(self, load: Load) -> None:
         try:
-            revocations = load_crl(self.site.config)
+            await load()
         except ConfigurationError as error:
-            self._report(Event(Kind.ERROR, Reason.INVALID_CONFIGURATION, detail=f"the list in force stays: {error}"))
-        else:
-            self.guard.change_revocations(revocations)
+            detail = f"what was in force stays: {error}"
+            self._report(Event(Kind.ERROR, Reason.INVALID_CONFIGURATION, detail=detail))
+
+    async def revoked(self, device: str | None, *, by: str, why: str) -> int:
+        """An operator revoked certificates, and published that: act now, and tell who it was. Returns and raises as
+        ``refresh_revocations``."""
+        cut = await self.refresh_revocations()
+        detail = f"{cut} connection{'s' * (cut != 1)} cut"
+        self.report(
+            Event(Kind.REVOKE, Reason.CERTIFICATE_REVOKED, device=device, who=by, why=why or None, detail=detail)
+        )
+        return cut
+
+    async def refresh_revocations(self) -> int:
+        """Read the revocation list now; the number of connections that this cut.
+
+        Raises:
+            ConfigurationError: it cannot be read; what was in force stays.
+        """
+        revocations = await asyncio.to_thread(load_crl, self.site.config)
+        return self.guard.change_revocations(revocations)
 
     async def _watch_clock(self) -> None:
         while True:
@@ -144,6 +206,7 @@ class Service:
             self._tick()
             now = datetime.now(UTC)
             self.guard.recheck_certificates(now)
+            await self.quarantines.expire()
             until = self.guard.compiled.valid_until
             if until is not None and until <= now:
                 async with self._reloading:  # beside the loop: a large policy takes a second
@@ -152,10 +215,8 @@ class Service:
                 self._report(Event(Kind.POLICY, Reason.OK, detail="a conduit ran out"))
 
 
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> tuple[int, int, int] | None:
     """What changes when a file is replaced."""
-    if path is None:
-        return None
     try:
         status = path.stat()
     except OSError:

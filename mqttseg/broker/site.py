@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from mqttseg.errors import ConfigurationError, Problem
 from mqttseg.guard.guard import Standing
 from mqttseg.pki.bundle import load_bundle
 from mqttseg.pki.identity import IdentitySource
+from mqttseg.pki.quarantine import Quarantine, Register
 from mqttseg.pki.revocation import Revocations, load_revocations
 from mqttseg.pki.trust import server_context
 from mqttseg.policy.check import run_tests
@@ -29,11 +31,12 @@ class Site:
     revocations: Revocations
     context: ssl.SSLContext
     authorities: tuple[x509.Certificate, ...]
+    quarantined: Mapping[str, Quarantine]
 
     @property
     def standing(self) -> Standing:
         """What the guard enforces."""
-        return Standing(self.compiled, self.revocations)
+        return Standing(self.compiled, self.revocations, self.quarantined.keys())
 
 
 def load_site(config: Config) -> Site:
@@ -53,6 +56,7 @@ def load_site(config: Config) -> Site:
             strict=config.identity is IdentitySource.SAN_URI,  # other authorities are not always so tidy
         ),
         authorities=load_bundle(config.ca),
+        quarantined=Register(config.state).load(),
     )
 
 

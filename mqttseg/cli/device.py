@@ -19,10 +19,12 @@ from mqttseg.cli.options import (
     PassphraseFileOption,
 )
 from mqttseg.cli.output import say, show, show_json, show_table, warn
+from mqttseg.cli.quarantine import audit, operator, quarantine, release, terms
 from mqttseg.cli.site import compile_if_valid, find_site, near, open_authority, open_signing_authority
-from mqttseg.errors import OperatorError
+from mqttseg.errors import OperatorError, Reason
 
 if TYPE_CHECKING:
+    from mqttseg.config import Config
     from mqttseg.pki.site import Issued
     from mqttseg.policy.compiled import Compiled
 
@@ -153,12 +155,34 @@ def revoke(
     site = find_site(config)
     authority = open_signing_authority(site, passphrase_file)
     records = authority.revoke(device_id, reason=RevocationReason(why))
+    acted = _act_on_revocation(site, device_id, why)
     if as_json:
         show_json([certificate_json(record, None) for record in records])
         return
     for record in records:
         show(f"revoked {record.name}, serial {record.serial:x}")
-    say(f"{near(authority.certs / 'ca.crl')} says so; a running broker that reads it cuts the device at once.")
+    if acted:
+        say(f"{near(authority.certs / 'ca.crl')} says so, and the running broker has cut the device.")
+    else:
+        say(f"{near(authority.certs / 'ca.crl')} says so; a running broker that reads it cuts the device at once.")
+
+
+def _act_on_revocation(site: Config, device_id: str, why: str) -> bool:
+    """Have the running broker act now, and tell who it was. False when none runs here that reads this list."""
+    from mqttseg.control.client import Client, NoBrokerError
+    from mqttseg.observe.events import Event, Kind
+
+    if site.crl != site.certs / "ca.crl":
+        return False
+    try:
+        with Client(site.state) as broker:
+            broker.refresh_revocations(device_id, why)
+            return True
+    except NoBrokerError:
+        audit(site, Event(Kind.REVOKE, Reason.CERTIFICATE_REVOKED, device=device_id, who=operator(), why=why))
+    except OperatorError as error:
+        warn(f"the revocation is published; the running broker has not confirmed that it acts: {error}")
+    return False
 
 
 @app.command("list", short_help="List the devices that have certificates.")
@@ -187,8 +211,10 @@ def list_devices(config: ConfigOption = None, as_json: JsonOption = False) -> No
 def show_device(device_id: DeviceArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """$ mqttseg device show thermo-1
 
-    Show every certificate that a device ever had, newest first, and its segment.
+    Show every certificate that a device ever had, newest first, its segment, and whether it is in quarantine.
     """
+    from mqttseg.pki.quarantine import Register
+
     site = find_site(config)
     authority = open_authority(site)
     records = authority.show(device_id)
@@ -197,6 +223,9 @@ def show_device(device_id: DeviceArgument, config: ConfigOption = None, as_json:
         show_json([certificate_json(record, compiled) for record in records])
         return
     show(f"{device_id}: segment {place_of(records[0], compiled) or 'none'}")
+    out = Register(site.state).load().get(device_id)
+    if out is not None:
+        show(f"in quarantine {terms(out)}")
     show(f"certificate: {near(authority.certs / records[0].directory / f'{device_id}.crt')}")
     for record in records:
         show_certificate(record)
@@ -263,3 +292,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise OperatorError(f"{path}: {error.strerror}; give a certificate request in PEM") from error
+
+
+app.command(short_help="Put a device out for now.")(quarantine)
+app.command(short_help="Let a device in again that was put in quarantine.")(release)

@@ -7,13 +7,19 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mqttseg.cli.options import ConfigOption
 from mqttseg.cli.site import find_site
 from mqttseg.errors import OperatorError
+
+if TYPE_CHECKING:
+    import socket
+    from contextlib import AbstractContextManager
+
+    from mqttseg.control.operations import Operations
 
 _EVENTS = "mqttseg.events"
 _SAID_BY_THE_COMMAND = "mqttseg.broker.plugin"  # why it cannot start, which under a stock amqtt nobody else says
@@ -40,8 +46,17 @@ def run(
     _check_addresses(listen or [])
     set_up_logging()
     from mqttseg.broker.run import serve  # here: amqtt takes half a second that no other command should wait
+    from mqttseg.control.endpoint import listening
 
-    serve(site.path, listen or [])
+    with listening(site.state) as bound:  # before anything else: a second broker of this site must not come up at all
+        serve(site.path, listen or [], operated=lambda operations, _: _serve_control(operations, bound))
+
+
+def _serve_control(operations: Operations, bound: socket.socket) -> AbstractContextManager[None]:
+    from mqttseg.control.api import create_api
+    from mqttseg.control.server import serving
+
+    return serving(create_api(operations), bound)
 
 
 def _check_addresses(listen: list[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -61,6 +61,7 @@ class Standing:
 
     compiled: Compiled
     revocations: Revocations = field(default_factory=Revocations.none)
+    quarantined: Collection[str] = frozenset()
 
 
 class Guard:
@@ -73,6 +74,7 @@ class Guard:
         self._identity_source = terms.identity_source
         self.compiled = standing.compiled
         self._revocations = standing.revocations
+        self._quarantined = frozenset(standing.quarantined)
         self.backend = backend
         self.report = report
         self._admitted: dict[tuple[str, str], bool] = {}
@@ -89,9 +91,12 @@ class Guard:
         """Who is at the other end of this TLS connection (rule 1).
 
         Raises:
-            PeerError: nobody of ours.
+            PeerError: nobody of ours, or a device that is in quarantine.
         """
-        return self._identify(None if tls is None else tls.getpeercert(binary_form=True))
+        identity = self._identify(None if tls is None else tls.getpeercert(binary_form=True))
+        if identity.device_id in self._quarantined:
+            raise PeerError(Reason.QUARANTINED, "the device is in quarantine", device=identity.device_id)
+        return identity
 
     def _identify(self, der: bytes | None) -> Identity:
         return identify(
@@ -186,6 +191,8 @@ class Guard:
         if origin is None:  # the broker's own, or not a retained message at all
             return None
         publisher = origin.partition("/")[0]
+        if publisher in self._quarantined:
+            return publisher
         return None if judge(self.compiled.rights(publisher), Action.PUBLISH, topic).passes else publisher
 
     def connection_lost(self, connection: Connection) -> None:
@@ -205,7 +212,7 @@ class Guard:
     def _fire_will(self, connection: Connection) -> None:
         """Publish the will, if the device may publish there now (rule 3)."""
         will, connection.will = connection.will, None
-        if will is None or connection.why in _NO_LAST_WORD or self._closing or connection.key is None:
+        if will is None or self._closing or connection.key is None or not self._has_last_word(connection):
             return
         rights = connection.rights
         bucket = self.bucket(rights)
@@ -219,6 +226,17 @@ class Guard:
         connection.report(Event(kind, reason, action="will", topic=will.topic, rule=rule, observed=decision.observed))
         if refused is None:
             self.backend.publish(will, connection.key)
+
+    def _has_last_word(self, connection: Connection) -> bool:
+        """Not who was put out, nor who would be if its connection had not just ended by itself (rule 3)."""
+        identity = connection.identity
+        if identity is None or connection.why in _NO_LAST_WORD or identity.device_id in self._quarantined:
+            return False
+        try:
+            check_current(identity, now=datetime.now(UTC), revoked=self._revocations)
+        except PeerError:
+            return False
+        return True
 
     def _will_refusal(self, will: Will, decision: Decision, device_id: str) -> Reason | None:
         if not decision.passes:
@@ -275,19 +293,34 @@ class Guard:
                 except PeerError as error:
                     connection.cut(error.reason, error.detail)
 
-    def change_revocations(self, revocations: Revocations) -> None:
-        """Put revocations in force: a device whose certificate is revoked is cut, its will unsent."""
+    def change_revocations(self, revocations: Revocations) -> int:
+        """Put revocations in force: a device whose certificate is revoked is cut, its will unsent. Returns how many."""
         self._revocations = revocations
-        self.recheck_certificates(datetime.now(UTC))
+        return self.recheck_certificates(datetime.now(UTC))
 
-    def recheck_certificates(self, now: datetime) -> None:
-        """Cut the devices whose certificate is revoked or no longer in date."""
+    def recheck_certificates(self, now: datetime) -> int:
+        """Cut the devices whose certificate is revoked or no longer in date; returns how many connections."""
+        cut = 0
         for connection in self.roster:
             if connection.identity is not None:
                 try:
                     check_current(connection.identity, now=now, revoked=self._revocations)
                 except PeerError as error:
+                    cut += not connection.closed
                     connection.cut(error.reason, error.detail)
+        return cut
+
+    def change_quarantine(self, quarantined: Collection[str]) -> int:
+        """These devices are out from now on, and no others: their connections are cut, their wills unsent.
+
+        Returns the number of connections that were.
+        """
+        newly = frozenset(quarantined) - self._quarantined
+        self._quarantined = frozenset(quarantined)
+        connections = [connection for device in newly for connection in self.roster.of(device)]
+        for connection in connections:
+            connection.cut(Reason.QUARANTINED, "the device is in quarantine")
+        return len(connections)
 
     async def close(self) -> None:
         """Close every connection, without wills, and return when the backend has let go of all sessions."""

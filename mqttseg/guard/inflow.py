@@ -21,14 +21,12 @@ HELD_BYTES = 4 << 20
 class Inflow:
     """Feeds packets to ``handle`` in order. While anyone holds, packets wait where they are and reading is paused.
 
-    ``heard`` is told that whole packets came, once for many: single bytes keep no connection alive. ``pause`` is told
-    when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon.
+    ``pause`` is told when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon.
     """
 
     __slots__ = (
         "_decoder",
         "_handle",
-        "_heard",
         "_held",
         "_held_size",
         "_holds",
@@ -45,13 +43,11 @@ class Inflow:
         decoder: Decoder,
         handle: Callable[[Packet], None],
         *,
-        heard: Callable[[], None],
         pause: Callable[[bool], None],
         yield_turn: Callable[[], None],
     ) -> None:
         self._decoder = decoder
         self._handle = handle
-        self._heard = heard
         self._pause = pause
         self._yield_turn = yield_turn
         self._holds: set[str] = set()
@@ -124,9 +120,7 @@ class Inflow:
                 self._yield_turn()
             if self._yielded or self._holds:
                 self._stalled = packets
-                break
-        if left < PACKETS_PER_TURN:
-            self._heard()
+                return
 
     def _adjust(self) -> None:
         """Pause reading only when it must be: a transport may lose what it holds when the peer is gone."""

@@ -235,7 +235,7 @@ class TestReload:
         with RunningBroker(TestSite(tmp_path)) as broker:
             context = broker.site.tls("cam-2")
             broker.site.authority.revoke("cam-2")
-            broker.do(broker.plugin.service._load_revocations)
+            broker.do(broker.plugin.service.refresh_revocations)
             watch = Watch(broker)
             (broker.site.root / "certs" / "ca.crl").write_bytes(b"")
             watch.wait_for(Kind.ERROR, Reason.INVALID_CONFIGURATION)

@@ -246,7 +246,7 @@ class TestRevokedAndExpired:
         context = broker.site.tls("cam-20")
         broker.site.authority.revoke("cam-20")
         watch = Watch(broker)
-        broker.do(broker.plugin.service._load_revocations)
+        broker.do(broker.plugin.service.refresh_revocations)
         assert_shut_out(context, broker, "cam-20")
         watch.wait_for(Kind.REFUSE, Reason.CERTIFICATE_REVOKED)
 
@@ -297,7 +297,7 @@ class TestRevokedAndExpired:
             session = first.socket.session
         broker.site.authority.revoke("cam-24")
         watch = Watch(broker)
-        broker.do(broker.plugin.service._load_revocations)
+        broker.do(broker.plugin.service.refresh_revocations)
         with socket.create_connection(("127.0.0.1", broker.port)) as plain:
             again = context.wrap_socket(plain, server_hostname="localhost", session=session)
             assert again.session_reused

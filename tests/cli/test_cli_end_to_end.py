@@ -111,7 +111,7 @@ def test_a_second_broker_of_the_same_site_fails_with_1(site: Path, unused_port: 
     with running(site, unused_port):
         result = mqttseg("run", "--listen", "mqtts://127.0.0.1:0")
         assert result.code == 1
-        assert "stop the other broker that uses it" in result.err
+        assert "a broker of this site is running; stop it first" in result.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
