@@ -57,7 +57,13 @@ class Connection(asyncio.Protocol):
         self._bucket: TokenBucket | None = None
         self._over_rate = 0
         self._decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
-        self._inflow = Inflow(self._decoder, self._handle, pause=self._pause_reading, yield_turn=self._yield_turn)
+        self._inflow = Inflow(
+            self._decoder,
+            self._handle,
+            pause=self._pause_reading,
+            yield_turn=self._yield_turn,
+            clock=self._loop.time,
+        )
 
     # asyncio.Protocol
 

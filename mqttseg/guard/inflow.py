@@ -9,7 +9,9 @@ from mqttseg.wire.decode import Decoder
 from mqttseg.wire.packets import Packet, PublishRun
 
 PACKETS_PER_TURN = 256
-"""After so many packets of one device the others get their turn of the event loop (rule 8)."""
+SECONDS_PER_TURN = 0.005
+"""After so many packets of one device, or after so long, for a SUBSCRIBE may weigh as much as a thousand PUBLISHes,
+the others get their turn of the event loop (rule 8)."""
 
 HELD_HIGH = 256 << 10
 """Bytes that wait here before reading is paused, when only the device's next turn is waited for."""
@@ -21,10 +23,12 @@ HELD_BYTES = 4 << 20
 class Inflow:
     """Feeds packets to ``handle`` in order. While anyone holds, packets wait where they are and reading is paused.
 
-    ``pause`` is told when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon.
+    ``pause`` is told when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon;
+    ``clock`` counts seconds.
     """
 
     __slots__ = (
+        "_clock",
         "_decoder",
         "_handle",
         "_held",
@@ -45,7 +49,9 @@ class Inflow:
         *,
         pause: Callable[[bool], None],
         yield_turn: Callable[[], None],
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._decoder = decoder
         self._handle = handle
         self._pause = pause
@@ -109,13 +115,14 @@ class Inflow:
         self._adjust()
 
     def _work(self, packets: Iterator[Packet]) -> None:
-        left = PACKETS_PER_TURN
+        left, clock = PACKETS_PER_TURN, self._clock
+        until = clock() + SECONDS_PER_TURN
         for packet in packets:
             self._handle(packet)
             if self.closed:
                 return
             left -= packet.count if type(packet) is PublishRun else 1
-            if left <= 0:
+            if left <= 0 or clock() > until:
                 self._yielded = True
                 self._yield_turn()
             if self._yielded or self._holds:
