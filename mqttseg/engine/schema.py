@@ -27,4 +27,5 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
         """CREATE TABLE retained (topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL,
             origin TEXT)""",
     ),
+    ("CREATE INDEX deliveries_by_session ON deliveries (session)",),
 ]

@@ -150,15 +150,15 @@ class Store:
 
     def _write(self, rows: Rows) -> None:
         """Deletions first: a session may have gone and come back under another id."""
-        self._delete_numbers("sessions", rows.sessions.gone)
+        self._delete_all("sessions", "id", rows.sessions.gone)
         for owned in ("subscriptions", "incoming", "deliveries"):
             # By the session's number, so that no batch before this one can have left anything behind
-            self._delete_numbers(owned, rows.sessions.gone, column="session")
-        self._delete_numbers("messages", rows.messages.gone)
-        self._delete_numbers("deliveries", rows.deliveries.gone)
-        self._delete("DELETE FROM subscriptions WHERE session = ? AND filter = ?", rows.subscriptions.gone)
-        self._delete("DELETE FROM incoming WHERE session = ? AND packet_id = ?", rows.incoming.gone)
-        self._delete("DELETE FROM retained WHERE topic = ?", [(topic,) for topic in rows.retained.gone])
+            self._delete_all(owned, "session", rows.sessions.gone)
+        self._delete_all("messages", "id", rows.messages.gone)
+        self._delete_all("deliveries", "id", rows.deliveries.gone)
+        self._delete_pairs("subscriptions", "filter", rows.subscriptions.gone)
+        self._delete_pairs("incoming", "packet_id", rows.incoming.gone)
+        self._delete_all("retained", "topic", rows.retained.gone)
         self._insert("sessions", rows.sessions.rows)
         self._insert("subscriptions", rows.subscriptions.rows)
         self._insert("messages", rows.messages.rows)
@@ -166,14 +166,17 @@ class Store:
         self._insert("retained", rows.retained.rows)
         self._insert("deliveries", rows.deliveries.rows)
 
-    def _delete_numbers(self, table: str, numbers: Sequence[int], column: str = "id") -> None:
-        if numbers:
-            statement = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
-            self._database.execute(statement, (json.dumps(numbers),))
-
-    def _delete(self, statement: str, keys: Sequence[tuple[int | str, ...]]) -> None:
+    def _delete_all(self, table: str, column: str, keys: Sequence[int | str]) -> None:
         if keys:
-            self._database.executemany(statement, keys)
+            statement = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
+            self._database.execute(statement, (json.dumps(keys),))
+
+    def _delete_pairs(self, table: str, column: str, keys: Sequence[tuple[int, int | str]]) -> None:
+        """What sessions own, by the session's number and this column: one statement, however many a device gave up."""
+        if keys:
+            pairs = "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)"
+            statement = f"DELETE FROM {table} WHERE (session, {column}) IN ({pairs})"  # noqa: S608
+            self._database.execute(statement, (json.dumps(keys),))
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         start = 0

@@ -33,7 +33,7 @@ from mqttseg.wire.packets import (
     Unsuback,
     Unsubscribe,
 )
-from tests.engine.engine_harness import Site
+from tests.engine.engine_harness import Device, Site
 
 
 @pytest.mark.spec("MQTT-4.3.2-2", "MQTT-4.1.0-1")
@@ -504,6 +504,34 @@ def test_older_file_is_brought_to_this_version(durable: Site, monkeypatch: pytes
     assert durable.store._fetch("SELECT key, note FROM sessions") == [("d", "moved")]
     assert durable.engine.subscriptions == {"a": {"d": 1}}
     assert durable.store._fetch("PRAGMA user_version") == [(len(steps),)]
+
+
+def test_first_version_of_the_file_gets_its_index(durable: Site) -> None:
+    durable.device("d", clean=False).subscribe(("a", 1))
+    assert durable.store is not None
+    durable.store._database.execute("DROP INDEX deliveries_by_session")
+    durable.store._database.execute("PRAGMA user_version = 1")
+    durable.kill()
+    assert durable.engine.subscriptions == {"a": {"d": 1}}
+    [(_, _, _, plan)] = durable.store._fetch("EXPLAIN QUERY PLAN DELETE FROM deliveries WHERE session IN (1)")
+    assert "deliveries_by_session" in plan
+
+
+def test_what_a_device_gives_up_is_gone_and_nothing_else(durable: Site) -> None:
+    """Many at once, with names that JSON has to quote; another session has the same ones."""
+    names = [f'a"\\{number}/é' for number in range(300)]
+    for key in ("d", "e"):
+        durable.device(key, clean=False).accepted().subscribe(*((name, 1) for name in names))
+    device = Device(durable, "d", clean=False).connect()
+    for packet_id in (1, 2, 3):
+        device.publish("x", qos=2, pid=packet_id)
+    durable.commit()
+    device.unsubscribe(*names[1:])
+    device.say(Pubrel(2))
+    durable.commit()
+    durable.kill()
+    assert durable.engine.subscriptions == {names[0]: {"d": 1, "e": 1}} | {name: {"e": 1} for name in names[1:]}
+    assert list(durable.engine.sessions["d"].incoming) == [1, 3]
 
 
 def test_migration_that_fails_changes_nothing(durable: Site, monkeypatch: pytest.MonkeyPatch) -> None:
