@@ -39,12 +39,15 @@ class StoredEngine:
             retained_messages=config.limits.retained,
             session_expiry=session_expiry,
         )
+        loop = asyncio.get_running_loop()
         if settings.durability is Durability.OFF:
-            return cls(Engine(settings, None, listener), None, None)
+            engine = Engine(settings, None, listener)
+            engine.replayer.later = loop.call_soon
+            return cls(engine, None, None)
         store = Store.open(config.state / STATE_FILE, fsync=settings.durability is Durability.COMMIT)
         try:
             engine = Engine(settings, store, listener)
-            loop = asyncio.get_running_loop()
+            engine.replayer.later = loop.call_soon
             return cls(engine, store, ThreadCommitter(engine.journal, store, loop.call_soon_threadsafe))
         except BaseException:
             store.close()

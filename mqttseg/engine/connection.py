@@ -222,8 +222,7 @@ class Connection:
             self.session.beginning.pop(topic_filter, None)
             self._engine.subscribe(self.session, topic_filter, qos)
         self._send(suback)
-        for topic_filter, qos in granted:
-            self._engine.deliver_retained(self.session, topic_filter, qos)
+        self._engine.deliver_retained(self.session, granted)
 
     def _unsubscribe(self, packet: Unsubscribe) -> None:
         session, journal = self.session, self._engine.journal

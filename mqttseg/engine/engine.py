@@ -6,7 +6,7 @@ the store holds. Refuses to know how a session delivers, and when a batch is com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from mqttseg.engine.events import (
 )
 from mqttseg.engine.journal import Journal
 from mqttseg.engine.message import Message
+from mqttseg.engine.replay import Replayer
 from mqttseg.engine.retained import Retained
 from mqttseg.engine.router import Router
 from mqttseg.engine.session import Outbox, Session
@@ -67,6 +68,7 @@ class Engine:
         """Whether a session (by key) may be owed messages on a topic: asked before one is stored for it."""
         self._events = events
         self._retained = Retained(settings)
+        self.replayer = Replayer(self._retained)
         self._sessions: dict[str, Session] = {}
         self._connections: dict[str, Connection] = {}
         if store is not None and self.journal.active:
@@ -141,8 +143,9 @@ class Engine:
         return session
 
     def enroll(self, session: Session, topic_filter: str, qos: int) -> bool:
-        """Begin a subscription without the device's asking, at once. False when the filter is out of bounds."""
-        if not self.accepts(topic_filter):
+        """Begin a subscription without the device's asking, at once. False when the filter is out of bounds, or the
+        session is over."""
+        if not self.holds(session) or not self.accepts(topic_filter):
             return False
         if session.durable:
             self.journal.subscription(session, topic_filter, qos)
@@ -219,15 +222,11 @@ class Engine:
         if self.holds(session):
             self.router.subscribe(session, topic_filter, qos)
 
-    def deliver_retained(self, session: Session, topic_filter: str, qos: int) -> None:
-        """What a new subscription, or the same one again, gets at once, with RETAIN [MQTT-3.3.1-6][MQTT-3.3.1-8]."""
-        for message in self._retained.match(topic_filter):
-            granted = min(qos, message.qos)
-            self.counters.sent += 1
-            if granted:
-                session.owe(message, granted, retain=True)
-            else:
-                session.offer(message.publish(0, retain=True))
+    def deliver_retained(self, session: Session, requests: Iterable[tuple[str, int]]) -> None:
+        """What new subscriptions, or the same ones again, get at once, with RETAIN [MQTT-3.3.1-6][MQTT-3.3.1-8]."""
+        for topic_filter, qos in requests:
+            self.replayer.begin(session, topic_filter, qos)
+        session.pump()
 
     def leave(self, session: Session, now: float) -> None:
         """A connection ended."""
@@ -248,9 +247,12 @@ class Engine:
 
     def _create(self, key: str, clean: bool) -> Session:
         number = self.journal.next_id() if self.journal.active and not clean else 0
-        session = Session(key, self.settings, self.journal, self.losses, clean=clean, number=number)
+        session = self._session(key, clean=clean, number=number)
         self._sessions[key] = session
         return session
+
+    def _session(self, key: str, *, clean: bool, number: int) -> Session:
+        return Session(key, self.settings, self.journal, self.losses, self.replayer, clean=clean, number=number)
 
     def _remove(self, session: Session) -> None:
         del self._sessions[session.key]
@@ -277,7 +279,7 @@ class Engine:
         self.journal.resume_ids(stored.last_id)
         by_id: dict[int, Session] = {}
         for number, key, left_at in stored.sessions:
-            session = Session(key, self.settings, self.journal, self.losses, clean=False, number=number)
+            session = self._session(key, clean=False, number=number)
             session.left_at = left_at
             by_id[number] = self._sessions[key] = session
         for number, topic_filter, qos in stored.subscriptions:
@@ -286,5 +288,5 @@ class Engine:
             by_id[number].incoming[packet_id] = message
         for number, delivery in stored.deliveries:
             by_id[number].restore(delivery)
-        for message in stored.retained:
+        for message in sorted(stored.retained, key=lambda message: message.topic):  # each is added at the end: quick
             self._retained.put(message)

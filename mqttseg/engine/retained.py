@@ -7,54 +7,65 @@ from __future__ import annotations
 
 from mqttseg.engine.message import Message
 from mqttseg.engine.settings import EngineSettings
-from mqttseg.engine.topictree import TopicTree
+from mqttseg.engine.topicorder import TopicOrder
 
-LEVEL_COST = 250
-"""Bytes that a level of a topic costs in the tree, about, counted so that deep topics cannot evade the bound."""
+ENTRY_COST = 500
+"""Bytes that a message costs beside its topic and payload, about, counted so that tiny ones cannot evade the bound."""
 
 
 class Retained:
-    """Topic -> message, bounded by number and bytes."""
+    """Topic -> message, bounded by number and bytes.
+
+    ``numbers`` says of each topic which message it was since the start, and ``number`` which was the last.
+    """
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._tree: TopicTree[Message] = TopicTree()
+        self.order = TopicOrder()
         self.messages: dict[str, Message] = {}
+        self.numbers: dict[str, int] = {}
+        self.number = 0
         self._bytes = 0
 
     def put(self, message: Message) -> bool:
         """Replace the topic's message; an empty payload clears it [MQTT-3.3.1-10][MQTT-3.3.1-11].
 
-        False when a bound forbids it: then the topic has no retained message, for the old one is out of date.
+        False when a bound forbids it: then the topic has no retained message, for the old one is out of date
+        [MQTT-3.3.1-7].
         """
+        fits = bool(message.payload) and self._fits(message)
+        if fits:
+            self._keep(message)
+        else:
+            self._drop(message.topic)
+        return fits or not message.payload
+
+    def _keep(self, message: Message) -> None:
         topic = message.topic
+        old = self.messages.get(topic)
+        if old is None:
+            self.order.add(topic)
+        self._bytes += _cost(message) - _cost(old)
+        self.messages[topic] = message
+        self.number += 1
+        self.numbers[topic] = self.number
+
+    def _drop(self, topic: str) -> None:
         old = self.messages.pop(topic, None)
         if old is not None:
             self._bytes -= _cost(old)
-            self._tree.remove(topic)
-        if not message.payload:
-            return True
-        if not self._fits(message):
-            return False
-        self.messages[topic] = message
-        self._tree.put(topic, message)
-        self._bytes += _cost(message)
-        return True
-
-    def match(self, topic_filter: str) -> list[Message]:
-        """The retained messages whose topics the filter matches."""
-        if "+" in topic_filter or "#" in topic_filter:
-            return self._tree.match(topic_filter)
-        message = self.messages.get(topic_filter)
-        return [] if message is None else [message]
+            del self.numbers[topic]
+            self.order.remove(topic)
 
     def _fits(self, message: Message) -> bool:
+        """Asked before the old message goes, and as if it were gone."""
+        old = self.messages.get(message.topic)
         return (
-            len(self.messages) < self._settings.retained_messages
-            and self._bytes + _cost(message) <= self._settings.retained_bytes
+            len(self.messages) - (old is not None) < self._settings.retained_messages
+            and self._bytes - _cost(old) + _cost(message) <= self._settings.retained_bytes
             and message.topic.count("/") < self._settings.levels
         )
 
 
-def _cost(message: Message) -> int:
-    return message.size + LEVEL_COST * (message.topic.count("/") + 1)
+def _cost(message: Message | None) -> int:
+    return 0 if message is None else message.size + len(message.topic) + ENTRY_COST

@@ -15,6 +15,7 @@ from mqttseg.engine.inflight import InFlight
 from mqttseg.engine.journal import Journal
 from mqttseg.engine.message import Delivery, Message
 from mqttseg.engine.queue import DeliveryQueue
+from mqttseg.engine.replay import Replay, Replayer
 from mqttseg.engine.settings import EngineSettings
 from mqttseg.wire.packets import Packet, Publish, Pubrel
 
@@ -55,6 +56,7 @@ class Session:
         "_journal",
         "_losses",
         "_pumping",
+        "_replayer",
         "_unsent",
         "beginning",
         "clean",
@@ -67,11 +69,20 @@ class Session:
         "left_at",
         "outbox",
         "queue",
+        "replays",
         "said_in",
     )
 
     def __init__(
-        self, key: str, settings: EngineSettings, journal: Journal, losses: Losses, *, clean: bool, number: int = 0
+        self,
+        key: str,
+        settings: EngineSettings,
+        journal: Journal,
+        losses: Losses,
+        replayer: Replayer,
+        *,
+        clean: bool,
+        number: int = 0,
     ) -> None:
         self.key = key
         self.clean = clean
@@ -84,12 +95,15 @@ class Session:
         self.in_flight = InFlight(settings.in_flight)
         self.incoming: dict[int, Message] = {}
         """QoS 2 messages of the device, by packet id, until PUBREL (4.3.3, method A)."""
+        self.replays: dict[str, Replay] = {}
+        """New subscriptions, by filter, that have not got all their retained messages; the oldest first."""
         self.outbox = ABSENT
         self.left_at: float | None = None
         self.said_in = 0
         """The journal's batch that the device's last acknowledgement waits for; later ones queue up behind it."""
         self._journal = journal
         self._losses = losses
+        self._replayer = replayer
         self._unsent: deque[Delivery] = deque()
         self._pumping = False
 
@@ -102,6 +116,11 @@ class Session:
     def owed(self) -> int:
         """How many QoS 1 and 2 messages the device has not finished."""
         return len(self.queue) + len(self.in_flight)
+
+    @property
+    def takes(self) -> bool:
+        """Whether one more message would be sent at once, and not be queued or dropped."""
+        return self.outbox.writable and not self.queue.items and self.in_flight.room
 
     def restore(self, delivery: Delivery) -> None:
         """Take up a delivery of an earlier run; call in the order of ids."""
@@ -134,7 +153,7 @@ class Session:
         delivery = Delivery(message, qos, retain)
         if self.durable:
             self._journal.owe(self, delivery)
-        if self.outbox.writable and not self.queue.items and self.in_flight.room:
+        if self.takes:
             self._launch(delivery)
             return
         for dropped in self.queue.put(delivery):
@@ -147,6 +166,14 @@ class Session:
             self.outbox.send(packet)
         else:
             self.lose()
+
+    def replay(self, message: Message, qos: int) -> None:
+        """Deliver a retained message to a new subscription, with RETAIN [MQTT-3.3.1-8]. Only while it ``takes``."""
+        qos = min(qos, message.qos)
+        if qos:
+            self.owe(message, qos, retain=True)
+        else:
+            self.outbox.send(message.publish(0, retain=True))
 
     def lose(self, count: int = 1) -> None:
         """QoS 0 messages found no room: a loss, unless nobody is there."""
@@ -187,7 +214,7 @@ class Session:
             self.pump()
 
     def pump(self) -> None:
-        """Send what may be sent: first what has a packet id, then the queue while the window has room."""
+        """Send what may be sent: first what has a packet id, then the queue while the window has room, then replays."""
         if self._pumping:
             return
         self._pumping = True
@@ -195,6 +222,8 @@ class Session:
             self._flush()
             while self.queue.items and self.outbox.writable and self.in_flight.room:
                 self._launch(self.queue.take())
+            if self.replays:
+                self._replayer.draw(self)
         finally:
             self._pumping = False
 
@@ -205,6 +234,7 @@ class Session:
         self.in_flight.published.clear()
         self.in_flight.released.clear()
         self.queue.items.clear()
+        self.replays.clear()
         self.incoming.clear()
         self._unsent.clear()
 

@@ -121,7 +121,7 @@ def test_host_clears_a_retained_message(any_site: Site) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [EngineSettings(retained_messages=2), EngineSettings(retained_bytes=600), EngineSettings(levels=1)],
+    [EngineSettings(retained_messages=2), EngineSettings(retained_bytes=1030), EngineSettings(levels=1)],
     ids=["messages", "bytes", "levels"],
 )
 def test_no_more_than_the_bound_is_retained_and_all_is_delivered(site: Site, settings: EngineSettings) -> None:

@@ -237,4 +237,4 @@ def _matches(topic_filter: str, topic: str) -> bool:
 
 def _session(key: str) -> Session:
     engine = Site(settings=EngineSettings()).engine
-    return Session(key, engine.settings, engine.journal, engine.losses, clean=True)
+    return Session(key, engine.settings, engine.journal, engine.losses, engine.replayer, clean=True)
