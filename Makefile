@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check lint types imports docs bench fuzz clean
+.PHONY: help demo test test-full check lint types imports docs bench bench-brokers fuzz clean
 
 help:            ## show this
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -42,6 +42,9 @@ docs: $(STAMP)-run   ## the tables of the reference in docs/, from the code
 
 bench: $(STAMP)-bench   ## the figures of docs/performance.md, as ratios in one run
 	@$(BIN)/python -m benchmarks
+
+bench-brokers: $(STAMP)-bench   ## ours beside Mosquitto, NATS, aedes and amqtt, half an hour; ARGS="--help" for less
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 fuzz: $(STAMP)-fuzz   ## coverage-guided fuzzing of the wire and the guard, bounded
 	@$(BIN)/python -m tests.fuzz

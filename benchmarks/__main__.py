@@ -1,4 +1,4 @@
-"""``make bench``: all benchmarks, or those named. Tables on the terminal, JSON and markdown in benchmarks/results/."""
+"""``make bench``: what decisions, policies and floods cost. Shown as tables, kept in benchmarks/results/."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from time import perf_counter
 
 from rich.console import Console
 
-from benchmarks import decisions, idle, latency, policy_check, throughput
-from benchmarks.brokers import raise_descriptor_limit
+from benchmarks import decisions, flood, policy_check
+from benchmarks.brokers.process import raise_descriptor_limit
 from benchmarks.figures import RESULTS, Report, write_summary
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "decisions": decisions.run,
     "policy_check": policy_check.run,
-    "throughput": throughput.run,
-    "latency": latency.run,
-    "idle": idle.run,
+    "flood": flood.run,
 }
 
 

@@ -43,7 +43,7 @@ class Figure:
     def cells(self) -> tuple[str, str, str, str, str, str]:
         """The figure as the columns of a table."""
         verdict = {True: "yes", False: "NO", None: ""}[self.met]
-        return self.what, _shown(self.value), self.unit, self.target, verdict, self.note
+        return self.what, shown(self.value), self.unit, self.target, verdict, self.note
 
 
 COLUMNS = ("what", "value", "unit", "target", "met", "note")
@@ -99,7 +99,8 @@ def machine() -> dict[str, str]:
     }
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """Three digits, or whole numbers."""
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 100 else f"{value:.3g}"

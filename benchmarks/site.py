@@ -5,13 +5,15 @@ The same rights for everyone: a comparison between brokers that enforce differen
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from benchmarks.plan import Seat
+from benchmarks.load.plan import Seat
 from mqttseg.errors import Source
 from mqttseg.pki.authority import Authority
 from mqttseg.pki.enrollment import Enrollment
@@ -19,6 +21,14 @@ from mqttseg.pki.keys import KeyType
 
 TRUST_DOMAIN = "bench.example"
 CONNECTIONS_PER_DEVICE = 10
+
+QUEUE = 1_000_000
+"""Messages that may wait for a session, with every broker: what is measured must not be thrown away."""
+
+WORK = Path(__file__).parent / "work"
+"""What is kept between runs: certificates for some hours, and the library that is not Python's."""
+
+KEPT = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,52 +58,75 @@ class Segmentation:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificates:
+    """An authority of ours, the broker's certificate, and one for each device; kept for a few hours."""
+
+    directory: Path
+
+    @classmethod
+    def of(cls, directory: Path, devices: Iterable[str]) -> Certificates:
+        """Those there, if they are fresh and cover the devices; else new ones."""
+        wanted, done = "\n".join(devices), directory / "devices.txt"
+        if not done.exists() or time.time() - done.stat().st_mtime > KEPT or done.read_text() != wanted:
+            shutil.rmtree(directory, ignore_errors=True)
+            authority = Authority.create(directory, trust_domain=TRUST_DOMAIN)
+            authority.issue_broker(["localhost", "127.0.0.1"])
+            here = Source(__file__, 1, 1)
+            for _ in authority.enroll(Enrollment(name, 2, KeyType.P256, here) for name in wanted.split("\n")):
+                pass
+            done.write_text(wanted)
+        return cls(directory)
+
+    def seat(self, device: str, session: str = "", *, clean: bool = True) -> Seat:
+        """A connection of a device; ``session`` names one of several."""
+        certificate = self.directory / "devices" / f"{device}.crt"
+        client_id = f"{device}/{session}" if session else device
+        return Seat(device, client_id, str(certificate), str(certificate.with_suffix(".key")), clean)
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """A directory as `mqttseg init` lays it out. Certificates of all devices are made at once."""
+    """A directory in which brokers find the policy and keep what they write."""
 
     root: Path
     segmentation: Segmentation
-    authority: Authority = field(init=False)
+    certificates: Certificates
 
     def __post_init__(self) -> None:
         (self.root / "configs").mkdir(parents=True, exist_ok=True)
-        authority = Authority.create(self.root / "certs", trust_domain=TRUST_DOMAIN)
-        authority.issue_broker(["localhost", "127.0.0.1"])
-        object.__setattr__(self, "authority", authority)
-        self._enroll(self.segmentation.rights)
-        self.config.write_text(yaml.safe_dump({"listen": ["mqtts://127.0.0.1:0"]}))
-        self.policy.write_text(yaml.safe_dump(_policy(self.segmentation), sort_keys=False))
-
-    def _enroll(self, devices: Iterable[str]) -> None:
-        here = Source(__file__, 1, 1)
-        for _ in self.authority.enroll(Enrollment(device, 1, KeyType.P256, here) for device in devices):
-            pass
+        policy = yaml.dump(_policy(self.segmentation), sort_keys=False, Dumper=_Plain)
+        (self.root / "configs" / "policy.yaml").write_text(policy)
 
     @property
-    def config(self) -> Path:
-        """mqttseg.yaml."""
-        return self.root / "configs" / "mqttseg.yaml"
-
-    @property
-    def policy(self) -> Path:
-        """policy.yaml."""
-        return self.root / "configs" / "policy.yaml"
+    def certs(self) -> Path:
+        """The directory of certificates, as `mqttseg init` lays it out."""
+        return self.certificates.directory
 
     @property
     def ca(self) -> Path:
         """The trust bundle."""
-        return self.root / "certs" / "ca.crt"
+        return self.certs / "ca.crt"
 
     @property
     def broker_certificate(self) -> Path:
-        """The broker's certificate and chain; its key lies beside it."""
-        return self.root / "certs" / "broker.crt"
+        """The broker's certificate and chain."""
+        return self.certs / "broker.crt"
 
-    def seat(self, device: str, session: str = "") -> Seat:
-        """A connection of a device; ``session`` names one of several."""
-        certificate = self.root / "certs" / "devices" / f"{device}.crt"
-        client_id = f"{device}/{session}" if session else device
-        return Seat(device, client_id, str(certificate), str(certificate.with_suffix(".key")))
+    @property
+    def broker_key(self) -> Path:
+        """Its key."""
+        return self.certs / "broker.key"
+
+    def seat(self, device: str, session: str = "", *, clean: bool = True) -> Seat:
+        """A connection of a device."""
+        return self.certificates.seat(device, session, clean=clean)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes a list out each time it is used: no anchors, which a policy may not have."""
+
+    def ignore_aliases(self, _: object) -> bool:
+        return True
 
 
 def _policy(segmentation: Segmentation) -> dict[str, object]:

@@ -8,10 +8,12 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.brokers import Broker, mqttseg
+from benchmarks.brokers.ours import COMMIT
+from benchmarks.brokers.process import Broker
 from benchmarks.figures import Figure, Report
-from benchmarks.plan import Outcome, Plan, Publisher, Subscriber, drive, finish, start
-from benchmarks.site import Right, Segmentation, Site
+from benchmarks.load.drive import Load, drive
+from benchmarks.load.plan import Outcome, Plan, Publisher, Subscriber
+from benchmarks.site import Certificates, Right, Segmentation, Site
 
 ROUNDS = 4
 FLOOD = 64 * 1024
@@ -65,24 +67,24 @@ def segmentation() -> Segmentation:
 def run(rounds: int = ROUNDS) -> Report:
     """Measure."""
     with tempfile.TemporaryDirectory() as directory:
-        site = Site(Path(directory), segmentation())
-        with mqttseg(site) as broker:
+        certificates = Certificates.of(Path(directory) / "certs", ["victim-1", "flooder-1"])
+        site = Site(Path(directory), segmentation(), certificates)
+        with COMMIT.start(site) as broker:
             drive(_victim(site, broker))  # both sides warm
             pairs = [_pair(site, broker, flood) for _ in range(rounds) for flood in FLOODS]
     figures = [
         figure for flood in FLOODS for figure in _figures(flood.name, [p for p in pairs if p.flood == flood.name])
     ]
-    return Report("latency", "Latency beside a flooder", figures, HOW, [asdict(pair) for pair in pairs])
+    return Report("flood", "Latency beside a flooder", figures, HOW, [asdict(pair) for pair in pairs])
 
 
 def _pair(site: Site, broker: Broker, flood: Flood) -> Pair:
     alone = drive(_victim(site, broker))
-    flooder = start(_flooder(site, broker, flood))
-    try:
+    with Load(_flooder(site, broker, flood)) as flooder:
+        flooder.connect()
+        flooder.begin()
         time.sleep(HEAD_START)
         beside = drive(_victim(site, broker))
-    finally:
-        finish(flooder, 60.0)
     return Pair(flood.name, alone, beside)
 
 
@@ -91,7 +93,7 @@ def _victim(site: Site, broker: Broker) -> Plan:
         port=broker.port,
         ca=str(site.ca),
         publishers=(Publisher(site.seat("victim-1"), "calm/t"),),
-        subscribers=(Subscriber(site.seat("victim-1", "back"), "calm/t"),),
+        subscribers=(Subscriber(site.seat("victim-1", "back"), ("calm/t",)),),
         rate=VICTIM_RATE,
         warm_up=0.3,
         seconds=SECONDS,
@@ -108,8 +110,6 @@ def _flooder(site: Site, broker: Broker, flood: Flood) -> Plan:
         subscribers=(),
         payload=flood.payload,
         rate=FLOOD / flood.payload,
-        warm_up=0.0,
-        seconds=HEAD_START + SECONDS + 1.5,
     )
 
 

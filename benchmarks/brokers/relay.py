@@ -16,7 +16,7 @@ from typing import cast
 
 import uvloop
 
-from benchmarks.brokers import Broker, announced, process
+from benchmarks.brokers.process import Broker, Kind, announced, process
 from benchmarks.site import Site
 
 _CONNACK = b"\x20\x02\x00\x00"
@@ -25,11 +25,11 @@ _SUBSCRIBE = 0x82
 
 
 @contextlib.contextmanager
-def relay(site: Site) -> Iterator[Broker]:
+def _start(site: Site) -> Iterator[Broker]:
     """The relay in a process of its own, with the site's certificates."""
     log = site.root / "relay.log"
     certificate = site.broker_certificate
-    command = [sys.executable, "-m", "benchmarks.relay", str(site.ca), str(certificate)]
+    command = [sys.executable, "-m", "benchmarks.brokers.relay", str(site.ca), str(certificate)]
     with process(command, log) as started:
         yield Broker("relay", announced(started, log), started.pid)
 
@@ -61,6 +61,9 @@ async def _serve(ca: Path, certificate: Path) -> None:
     server = await asyncio.get_running_loop().create_server(_End, "127.0.0.1", 0, ssl=context)
     print(f"relay ready mqtts://127.0.0.1:{server.sockets[0].getsockname()[1]}", file=sys.stderr, flush=True)
     await server.serve_forever()
+
+
+RELAY = Kind("relay", "no broker: TLS and copied bytes", _start, qos=0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""What is measured: scenarios of cases, each broker taking its turn at each; and what a turn found.
+
+Values only. What the scenarios are is in ``scenarios``, how turns are taken in ``run``.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+from benchmarks.brokers.process import Broker
+from benchmarks.load.plan import Outcome
+from benchmarks.site import Segmentation, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How long one turn lasts, in seconds."""
+
+    warm_up: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one turn found: the case's own figure, and everything that the generator told."""
+
+    value: float
+    outcome: Outcome | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One load. ``unit`` is of the figure that it is about; ``cannot``: which brokers are left out, and why."""
+
+    name: str
+    about: str
+    unit: str
+    segmentation: Segmentation
+    measure: Callable[[Site, Broker, Clock], Found]
+    qos: int = 0
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Cases whose turns are taken in one run, and so may be compared. ``fresh``: a broker is started for each turn."""
+
+    name: str
+    title: str
+    cases: Sequence[Case]
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One broker's turn at one case."""
+
+    case: str
+    broker: str
+    round: int
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All turns of a scenario, with what a reader needs to know about them."""
+
+    scenario: str
+    title: str
+    machine: dict[str, str]
+    brokers: dict[str, str]
+    cases: dict[str, tuple[str, str]]
+    left_out: dict[str, dict[str, str]]
+    turns: list[Turn]
+
+    def of(self, case: str, broker: str) -> list[Turn]:
+        """In the order of the rounds."""
+        return [turn for turn in self.turns if (turn.case, turn.broker) == (case, broker)]
+
+    def median(self, case: str, broker: str) -> float | None:
+        """Of the case's own figure; None when there was no turn."""
+        values = [turn.found.value for turn in self.of(case, broker)]
+        return statistics.median(values) if values else None
+
+    def ratios(self, one: tuple[str, str], other: tuple[str, str]) -> list[float]:
+        """Of one case and broker to another, round by round."""
+        by_round = {turn.round: turn.found.value for turn in self.of(*other)}
+        pairs = ((turn.found.value, by_round.get(turn.round)) for turn in self.of(*one))
+        return [value / base for value, base in pairs if base]
+
+
+RESULTS: TypeAdapter[Results] = TypeAdapter(Results)
