@@ -148,6 +148,9 @@ class Connection(asyncio.Protocol):
         elif type(packet) is Disconnect:
             self.will = None  # [MQTT-3.14.4-3]
             self.close()
+            # Not when TLS has closed, for which a peer may take its time: what comes until then would be sent to
+            # nobody, and later with DUP to a device that never saw it [MQTT-3.3.1-1]
+            self._guard.leave_session(self)
         else:
             self._watchdog.heard()  # a whole packet: single bytes keep no connection alive
             monitor.from_device(packet)

@@ -196,9 +196,13 @@ class Guard:
         return None if judge(self.compiled.rights(publisher), Action.PUBLISH, topic).passes else publisher
 
     def connection_lost(self, connection: Connection) -> None:
-        """Forget the connection; its will fires if it should; the backend lets go of its session."""
+        """Forget the connection, and its session with it."""
         if connection.identity is not None:
             self.roster.remove(connection.identity.device_id, connection)
+        self.leave_session(connection)
+
+    def leave_session(self, connection: Connection) -> None:
+        """The session is the connection's no longer: its will fires if it should; the backend lets go of it. Once."""
         if connection.key is None:
             return
         conversation, connection.conversation = connection.conversation, None

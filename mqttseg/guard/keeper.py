@@ -39,6 +39,9 @@ class Keeper(Protocol[ConnectionT_contra]):
     async def take_over(self, connection: ConnectionT_contra, key: str) -> None:
         """Make the session this connection's."""
 
+    def leave_session(self, connection: ConnectionT_contra) -> None:
+        """The connection's session is over, though its socket may take a while to close."""
+
     def connection_lost(self, connection: ConnectionT_contra) -> None:
         """The connection is gone."""
 

@@ -491,3 +491,15 @@ def test_nothing_is_built_for_plugins_when_none_listens(broker: RunningBroker) -
         assert conversation._outbox.send.__self__ is connection
         backend = broker.plugin.backend
         assert not broker.do(lambda: dict(backend.sessions._known))
+
+
+@pytest.mark.spec("MQTT-3.3.1-1")
+def test_session_is_absent_from_disconnect_on_though_its_device_keeps_the_socket_open(broker: RunningBroker) -> None:
+    with join(broker, "cam-7", clean=False) as lingering, join(broker, "cam-2") as writer:
+        assert lingering.subscribe("cameras/late", qos=1) == (1,)
+        lingering.send(Disconnect())
+        lingering.expect_end()
+        writer.publish("cameras/late", b"x", qos=1)
+        with RawClient(broker.site.tls("cam-7"), broker.port) as again:
+            assert again.connect("cam-7", clean=False).session_present
+            assert not again.expect(Publish).dup
