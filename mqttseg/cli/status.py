@@ -67,7 +67,9 @@ def _policy(config: Config) -> _Finding:
     except ConfigurationError as error:
         for problem in error.problems:
             fail(str(problem), error.exit_code)
-        return _Finding("policy", "failed", f"{len(error.problems)} problems in {near(config.policy)}", error.exit_code)
+        count = len(error.problems)
+        counted = "1 problem" if count == 1 else f"{count} problems"
+        return _Finding("policy", "failed", f"{counted} in {near(config.policy)}", error.exit_code)
     failures = run_tests(compiled)
     for failure in failures:
         fail(str(failure), DENIED)
@@ -142,5 +144,12 @@ def _listener(config: Config, endpoint: Endpoint) -> _Finding:
         context.load_verify_locations(Path(config.ca))
         with socket.create_connection((host, endpoint.port), timeout=_PATIENCE) as plain, context.wrap_socket(plain):
             return _Finding(str(endpoint), "up", "accepts TLS connections")
-    except (OSError, ssl.SSLError) as error:
+    except ssl.SSLCertVerificationError as error:
+        why = f"{error.verify_message}: what listens there is not this site's broker, or needs mqttseg ca broker"
+        return _Finding(str(endpoint), "down", why, 1)
+    except ssl.SSLError:
+        return _Finding(
+            str(endpoint), "down", "what listens there did not complete a TLS handshake: is it another service?", 1
+        )
+    except OSError as error:
         return _Finding(str(endpoint), "down", getattr(error, "strerror", None) or str(error), 1)

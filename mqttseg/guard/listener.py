@@ -53,7 +53,8 @@ class Listeners:
             if endpoint.host == "::" and error.errno in _NO_SUCH_FAMILY:
                 log.warning("not listening on %s: this machine has no IPv6", endpoint)
                 return []
-            raise OperatorError(f"cannot listen on {endpoint}: {error.strerror or error}; choose another one") from None
+            remedy = "choose another one with listen: in mqttseg.yaml, or --listen"
+            raise OperatorError(f"cannot listen on {endpoint}: {error.strerror or error}; {remedy}") from None
         for listening in sockets:
             self._sockets.append(listening)
             self._guard.loop.add_reader(listening, self._accept, listening)

@@ -167,4 +167,4 @@ def test_address_in_use_leaves_no_way_in(site: TestSite) -> None:
         taken.listen()
         site.config.write_text(f"listen: ['mqtts://127.0.0.1:{taken.getsockname()[1]}']\n")
         with amqtt(site) as command:
-            assert "choose another one" in command.wait_for_line("cannot listen on")
+            assert "--listen" in command.wait_for_line("cannot listen on")

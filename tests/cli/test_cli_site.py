@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,30 @@ def test_status_exits_with_1_when_nothing_listens(site: Path, mqttseg: Command, 
         "revocations": "ok",
         f"mqtts://127.0.0.1:{unused_port}": "down",
     }
+
+
+def test_status_says_that_another_service_listens(site: Path, mqttseg: Command) -> None:
+    def greet() -> None:
+        with listening.accept()[0] as accepted:
+            accepted.recv(1)
+            accepted.sendall(b"220 mail.example ESMTP\r\n")
+            accepted.recv(1 << 16)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        Path("configs/mqttseg.yaml").write_text(f"listen: mqtts://127.0.0.1:{listening.getsockname()[1]}\n")
+        server = threading.Thread(target=greet)
+        server.start()
+        result = mqttseg("status")
+        server.join()
+    assert result.code == 1
+    assert "did not complete a TLS handshake" in result.out
+    assert "_ssl.c" not in result.out + result.err
+
+
+def test_status_counts_one_problem_as_one(site: Path, mqttseg: Command) -> None:
+    Path("configs/mqttseg.yaml").write_text("listen: mqtts://127.0.0.1:1\n")
+    Path("configs/policy.yaml").write_text("version: 1\ntrust_domain: site.internal\nsegments: {a: {membrs: []}}\n")
+    assert "1 problem in" in mqttseg("status").out
 
 
 def test_status_exits_with_3_when_a_file_is_invalid(site: Path, mqttseg: Command) -> None:
