@@ -11,6 +11,7 @@ or when a part of a schema has no place in its page.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +22,11 @@ from typer.main import get_command
 
 from mqttseg.cli.app import app
 from mqttseg.config import config_schema
+from mqttseg.control.api import describe
 from mqttseg.policy.schema import devices_schema, policy_schema
 
 DOCS = Path(__file__).parent
+OPENAPI = "control-api.json"
 PAGES = ("policy.md", "configuration.md", "cli.md")
 
 Schema = Mapping[str, Any]  # JSON Schema is JSON
@@ -57,12 +60,23 @@ _BY_PATTERN |= {"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$": "MAC address"}
 
 def main() -> int:
     """Bring every reference page up to date, or with --check say which are not; returns the exit code."""
-    stale = [page for page in PAGES if (DOCS / page).read_text(encoding="utf-8") != fresh(page)]
+    made = {page: fresh(page) for page in PAGES} | {OPENAPI: openapi()}
+    stale = [page for page, text in made.items() if not _is(page, text)]
     for page in stale:
         if "--check" not in sys.argv:
-            (DOCS / page).write_text(fresh(page), encoding="utf-8")
+            (DOCS / page).write_text(made[page], encoding="utf-8")
         print(f"docs/{page}")
     return 1 if stale and "--check" in sys.argv else 0
+
+
+def _is(page: str, text: str) -> bool:
+    path = DOCS / page
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+def openapi() -> str:
+    """The description of the control API, as a running broker gives it at /v1/openapi.json."""
+    return json.dumps(describe(), indent=1) + "\n"
 
 
 def fresh(page: str) -> str:

@@ -42,6 +42,7 @@ class Quarantines:
         self._clock = QuarantineClock()
         self._changing = asyncio.Lock()
         self._telling = asyncio.Lock()
+        self._told: set[asyncio.Task[list[str]]] = set()
         self.path = register.path
         self._unrecorded: dict[str, Quarantine] = {}
         self.entries: Mapping[str, Quarantine] = entries
@@ -77,7 +78,7 @@ class Quarantines:
             cut = self._follow(found)
             for event in _differences(before, found, cut):
                 self._report(event)
-        await self.tell_companions()
+        self._tell_later()
 
     async def expire(self) -> None:
         """Let those in again whose time is over."""
@@ -93,7 +94,19 @@ class Quarantines:
             for entry in ended:
                 detail = f"its quarantine has run out: {_terms(entry)}"
                 self._report(Event(Kind.EXPIRE, Reason.OK, device=entry.device, detail=detail))
-        await self.tell_companions()
+        self._tell_later()
+
+    def _tell_later(self) -> None:
+        """Nobody waits for the answer: whoever found the change has more to look after."""
+        task = asyncio.get_running_loop().create_task(self.tell_companions(), name="tell who is out")
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+    async def close(self) -> None:
+        """Tell nobody any more."""
+        for task in self._told:
+            task.cancel()
+        await asyncio.gather(*self._told, return_exceptions=True)
 
     async def tell_companions(self) -> list[str]:
         """Tell all companions who is out, best effort and loud: a firewall that does not answer keeps nobody in.

@@ -23,6 +23,7 @@ from mqttseg.guard.listener import Listeners
 from mqttseg.observe.events import Event, Kind, Outlet
 from mqttseg.pki.quarantine import Register
 from mqttseg.policy.compiled import Compiled, compile_policy
+from mqttseg.policy.difference import difference
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ LIST_CHECK = 0.05
 CLOCK_CHECK = 1.0
 """Seconds between looks at the clock, for certificates and conduits that run out."""
 
+
+_UNSEEN = object()
 
 Load = Callable[[], Coroutine[Any, Any, object]]
 
@@ -135,26 +138,35 @@ class Service:
                 detail = f"reload refused, nothing changed: {error}"
                 self._report(Event(Kind.POLICY, Reason.INVALID_CONFIGURATION, who=by, detail=detail))
                 raise
-            return Application(self.revision) if dry_run else await self._enforce(site, by)
+            changes = await asyncio.to_thread(_changes, self.compiled, site.compiled)
+            if dry_run:
+                return Application(self.revision, changes)
+            return await self._enforce(site, changes, by)
 
-    async def _enforce(self, site: Site, by: str | None) -> Application:
+    async def _enforce(self, site: Site, changes: tuple[str, ...], by: str | None) -> Application:
         known, self.site = self.site, site
         if self._listeners is not None:
             self._listeners.context = site.context
-        if site.authorities != known.authorities:
-            self.guard.change_trust(site.authorities)
         self.guard.change_policy(site.compiled)
-        self.guard.change_revocations(site.revocations)
         self.revision += 1
         self.since = datetime.now(UTC)
-        self._report(Event(Kind.POLICY, Reason.OK, who=by, detail=f"{site.config.policy} is in force"))
-        return Application(self.revision)
+        for line in changes:
+            log.info("policy: %s", line)
+        detail = f"{site.config.policy} is in force, revision {self.revision}"
+        self._report(Event(Kind.POLICY, Reason.OK, who=by, detail=detail))
+        if site.authorities != known.authorities:
+            await self.guard.change_trust(site.authorities)
+        await self.guard.change_revocations(site.revocations)
+        settled = await self.guard.settle()
+        return Application(self.revision, changes, settled.connections, settled.subscriptions)
 
     async def stop(self) -> None:
         """Accept nothing more, and end all connections."""
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
+        if self._quarantines is not None:
+            await self._quarantines.close()
         if self._listeners is not None:
             await self._listeners.close()
         if self._guard is not None:
@@ -165,14 +177,14 @@ class Service:
         watched: dict[Path, Load] = {self.quarantines.path: self.quarantines.reread}
         if self.site.config.crl is not None:
             watched[self.site.config.crl] = self.refresh_revocations
-        seen = {path: _stamp(path) for path in watched}
+        seen: dict[Path, object] = {}  # so that what was written since the start was prepared is not missed
         while True:
-            await asyncio.sleep(LIST_CHECK)
             for path, load in watched.items():
                 stamp = _stamp(path)
-                if stamp != seen[path]:
+                if seen.get(path, _UNSEEN) != stamp:
                     seen[path] = stamp
                     await self._reload_one(load)
+            await asyncio.sleep(LIST_CHECK)
 
     async def _reload_one(self, load: Load) -> None:
         try:
@@ -180,6 +192,8 @@ class Service:
         except ConfigurationError as error:
             detail = f"what was in force stays: {error}"
             self._report(Event(Kind.ERROR, Reason.INVALID_CONFIGURATION, detail=detail))
+        except Exception:  # noqa: BLE001  # told, and the watch goes on
+            self._tell_failure("reading a list of who is out")
 
     async def revoked(self, device: str | None, *, by: str, why: str) -> int:
         """An operator revoked certificates, and published that: act now, and tell who it was. Returns and raises as
@@ -198,21 +212,37 @@ class Service:
             ConfigurationError: it cannot be read; what was in force stays.
         """
         revocations = await asyncio.to_thread(load_crl, self.site.config)
-        return self.guard.change_revocations(revocations)
+        return await self.guard.change_revocations(revocations)
 
     async def _watch_clock(self) -> None:
         while True:
             await asyncio.sleep(CLOCK_CHECK)
             self._tick()
-            now = datetime.now(UTC)
-            self.guard.recheck_certificates(now)
-            await self.quarantines.expire()
-            until = self.guard.compiled.valid_until
-            if until is not None and until <= now:
-                async with self._reloading:  # beside the loop: a large policy takes a second
-                    policy = self.guard.compiled.policy
-                    self.guard.change_policy(await asyncio.to_thread(compile_policy, policy, now))
-                self._report(Event(Kind.POLICY, Reason.OK, detail="a conduit ran out"))
+            try:
+                await self.look_at_clock(datetime.now(UTC))
+            except Exception:  # noqa: BLE001  # told, and the watch goes on
+                self._tell_failure("looking at the clock")
+
+    async def look_at_clock(self, now: datetime) -> None:
+        """Act on what has run out at ``now``: certificates, quarantines, conduits."""
+        await self.guard.recheck_certificates(now)
+        await self.quarantines.expire()
+        until = self.guard.compiled.valid_until
+        if until is not None and until <= now:
+            async with self._reloading:  # beside the loop: a large policy takes a second
+                policy = self.guard.compiled.policy
+                self.guard.change_policy(await asyncio.to_thread(compile_policy, policy, now))
+                await self.guard.settle()
+            self._report(Event(Kind.EXPIRE, Reason.OK, detail="a conduit ran out"))
+
+    def _tell_failure(self, what: str) -> None:
+        """A chore failed, by a fault of ours: it is told, and goes on at its next turn (rule 9)."""
+        log.exception("%s failed", what)
+        self._report(Event(Kind.ERROR, Reason.INTERNAL_ERROR, detail=f"{what} failed: see the log"))
+
+
+def _changes(old: Compiled, new: Compiled) -> tuple[str, ...]:
+    return tuple(difference(old, new).lines())
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -11,6 +11,7 @@ import typer
 
 from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import fail, fail_with_problems, say, show, show_json, show_table, warn
+from mqttseg.cli.policy_apply import apply
 from mqttseg.cli.policy_diff import diff
 from mqttseg.cli.site import compile_site, find_site
 from mqttseg.errors import ConfigurationError
@@ -128,6 +129,7 @@ def explain(
 
 
 app.command(short_help="What one policy changes over another: who gains and loses what.")(diff)
+app.command(short_help="Put the policy in force in the running broker.")(apply)
 
 
 @app.command(short_help="Print the JSON Schema of a file.")

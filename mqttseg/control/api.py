@@ -204,6 +204,18 @@ def create_api(operations: Operations) -> FastAPI:  # a table of paths: each is 
     return api
 
 
+def describe() -> dict[str, Any]:
+    """The OpenAPI description of the API."""
+    return create_api(_Nobody()).openapi()
+
+
+class _Nobody:
+    """Stands where a broker does while the API is only described."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise MqttsegError("no broker is behind this description")
+
+
 def _who(request: Request) -> str:
     """The user at the other end, by the word of the kernel (see server.py)."""
     return "unknown" if request.client is None else request.client.host

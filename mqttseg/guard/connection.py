@@ -284,10 +284,22 @@ class Connection(asyncio.Protocol):
     # Changes
 
     def change_rights(self, rights: Rights) -> None:
-        """The policy changed (rule 7)."""
+        """The policy changed (rule 7): from here on the new rights count; ``settle`` then does what can wait."""
         if self.monitor is not None:
             self._limit_rate(rights)
-            self._guarded(self.monitor.change_rights, rights)
+            self.monitor.change_rights(rights)
+
+    def settle(self) -> int:
+        """Withdraw what is subscribed and not allowed any more; returns how many filters."""
+        withdrawn = 0
+
+        def settle() -> None:
+            nonlocal withdrawn
+            if self.monitor is not None and not self.closed:
+                withdrawn = self.monitor.settle()
+
+        self._guarded(settle)
+        return withdrawn
 
     # Ends
 

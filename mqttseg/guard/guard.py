@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import perf_counter
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -42,6 +43,9 @@ _KEEP_ALIVE_GRACE = 1.5  # [MQTT-3.1.2-24]
 DECISIONS_KEPT = 8192
 """Sessions and topics for which it is kept whether messages may be stored; then it starts over."""
 
+TURN = 0.004
+"""Seconds of work on all connections, after which everybody else has a turn of the loop."""
+
 _STORED_WITHIN = 10.0
 """Seconds after which a retained message that the backend has not stored is not going to be."""
 
@@ -62,6 +66,14 @@ class Standing:
     compiled: Compiled
     revocations: Revocations = field(default_factory=Revocations.none)
     quarantined: Collection[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a change of policy did: connections that were cut, and filters that were withdrawn."""
+
+    connections: int
+    subscriptions: int
 
 
 class Guard:
@@ -268,23 +280,47 @@ class Guard:
     # What acts on all connections (rule 7)
 
     def change_policy(self, compiled: Compiled) -> None:
-        """Put a policy in force: rights change at once, what is no longer allowed is withdrawn, who is out is cut."""
+        """Put a policy in force: from here on every decision is by it. ``settle`` then does what can wait.
+
+        A few microseconds for each connection, for it is done in one turn of the loop: nothing is decided meanwhile.
+        """
         moved = compiled.policy.trust_domain != self.compiled.policy.trust_domain
         self.compiled = compiled
         self._admitted.clear()
         if moved:
             self._recheck_names()
         for connection in self.roster:
+            connection.change_rights(connection.rights)
+
+    async def settle(self) -> Settled:
+        """Cut who is out since the policy changed, and withdraw what is subscribed and no longer allowed.
+
+        Nobody is held up by it: the loop has its turns between, and decisions are by the new policy already.
+        """
+        cut = withdrawn = 0
+        async for connection in self._in_turns():
             rights = connection.rights
             if rights.placement is None and rights.site.policy.mode is not Mode.OBSERVE:
+                cut += not connection.closed
                 connection.cut(Reason.NO_SEGMENT, "the policy has no place for this device any more")
             else:
-                connection.change_rights(rights)
+                withdrawn += connection.settle()
+        return Settled(cut, withdrawn)
 
-    def change_trust(self, authorities: Iterable[x509.Certificate]) -> None:
+    async def _in_turns(self) -> AsyncIterator[Connection]:
+        """Every connection whose device is known, with a turn for everybody else after each TURN seconds."""
+        end = perf_counter() + TURN
+        for connection in self.roster:
+            if connection.identity is not None:
+                yield connection
+                if perf_counter() > end:
+                    await asyncio.sleep(0)
+                    end = perf_counter() + TURN
+
+    async def change_trust(self, authorities: Iterable[x509.Certificate]) -> None:
         """The trust bundle changed: cut whose certificate no authority in it has issued. Others may connect again."""
         trusted = tuple(authorities)
-        for connection in self.roster:
+        async for connection in self._in_turns():
             if connection.identity is not None and not is_issued_by(connection.identity.certificate, trusted):
                 connection.cut(Reason.CERTIFICATE_UNTRUSTED, "its authority is no longer in the trust bundle")
 
@@ -297,15 +333,15 @@ class Guard:
                 except PeerError as error:
                     connection.cut(error.reason, error.detail)
 
-    def change_revocations(self, revocations: Revocations) -> int:
+    async def change_revocations(self, revocations: Revocations) -> int:
         """Put revocations in force: a device whose certificate is revoked is cut, its will unsent. Returns how many."""
         self._revocations = revocations
-        return self.recheck_certificates(datetime.now(UTC))
+        return await self.recheck_certificates(datetime.now(UTC))
 
-    def recheck_certificates(self, now: datetime) -> int:
+    async def recheck_certificates(self, now: datetime) -> int:
         """Cut the devices whose certificate is revoked or no longer in date; returns how many connections."""
         cut = 0
-        for connection in self.roster:
+        async for connection in self._in_turns():
             if connection.identity is not None:
                 try:
                     check_current(connection.identity, now=now, revoked=self._revocations)

@@ -70,10 +70,17 @@ class Monitor:
         self.subscribing.withdraw()
 
     def change_rights(self, rights: Rights) -> None:
-        """The policy changed: from here on the new rights count, also for what is subscribed already (rule 7)."""
+        """The policy changed: from here on the new rights count, also for what is subscribed already (rule 7).
+
+        ``settle`` then does what can wait.
+        """
         self.publishing.change_rights(rights)
         self.receiving.change_rights(rights)
         self.subscribing.change_rights(rights)
+
+    def settle(self) -> int:
+        """Withdraw what is subscribed and not allowed any more; returns how many filters."""
+        return self.subscribing.settle()
 
     def from_device(self, packet: Packet) -> None:
         """Judge a packet that the device sent after CONNECT.

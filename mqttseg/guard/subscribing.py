@@ -43,6 +43,7 @@ class Subscribing:
         "_pending",
         "_ports",
         "_rights",
+        "_unjudged",
         "_withdrawing",
         "changed",
         "filters",
@@ -59,6 +60,7 @@ class Subscribing:
         self._dropped: list[str] = []
         self._withdrawing: set[int] = set()
         self._levels: list[list[str]] | None = None
+        self._unjudged = False
 
     def resume(self, filters: Mapping[str, int]) -> None:
         """Take over a stored session's filters; they are judged again before it is served (rule 7)."""
@@ -66,13 +68,25 @@ class Subscribing:
         self._judge_all()
 
     def change_rights(self, rights: Rights) -> None:
-        """The policy changed: what is no longer allowed is withdrawn (rule 7)."""
+        """The policy changed: what is no longer allowed counts no more (rule 7), and ``settle`` withdraws it.
+
+        The filters are judged when somebody asks whether one matches, or by ``settle``: to judge those of all
+        sessions in one go would hold everybody up.
+        """
         self._rights = rights
-        self._judge_all()
+        self._unjudged = True
+
+    def settle(self) -> int:
+        """Judge what is not judged yet, and have the backend end what was dropped; returns how many filters."""
+        if self._unjudged:
+            self._judge_all()
+        dropped = len(self._dropped)
         self.withdraw()
+        return dropped
 
     def _judge_all(self) -> None:
         """Drop the filters that the rights no longer cover."""
+        self._unjudged = False
         self._change()
         self._narrowed.clear()
         for topic_filter in list(self.filters):
@@ -86,11 +100,11 @@ class Subscribing:
 
     def withdraw(self) -> None:
         """Have the backend end the subscriptions that were dropped here."""
-        filters, self._dropped = self._dropped, []
-        for topic_filter in filters:
+        filters, self._dropped = tuple(self._dropped), []
+        if filters:
             packet_id = next(i for i in range(LAST_PACKET_ID, 0, -1) if i not in self._withdrawing)
             self._withdrawing.add(packet_id)
-            self._ports.to_backend(Unsubscribe(packet_id, (topic_filter,)))
+            self._ports.to_backend(Unsubscribe(packet_id, filters))
 
     def _change(self) -> None:
         self._levels = None
@@ -172,6 +186,8 @@ class Subscribing:
 
     def matches(self, topic: str) -> bool:
         """Whether any filter matches the topic."""
+        if self._unjudged:
+            self._judge_all()
         levels = topic.split("/")
         return any(matches_levels(wanted, levels) for wanted in self._taken_apart())
 

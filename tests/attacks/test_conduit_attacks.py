@@ -122,6 +122,7 @@ class TestBackwards:
             attacker = stage.listener("etl-1", "hvac/+/telemetry/#", "analytics/#")
             guard, later = stage.broker.guard, datetime(2099, 1, 2, tzinfo=UTC)
             stage.broker.do(lambda: guard.change_policy(compile_policy(guard.compiled.policy, later)))
+            stage.broker.do(guard.settle)
             stage.told(Kind.WITHDRAW, Reason.OUTSIDE_SEGMENT, "etl-1", "hvac/+/telemetry/#")
             stage.join("thermo-1").publish(TEMPERATURE, b"late", qos=1)
             stage.join("etl-2").publish("analytics/x", b"good", qos=1)

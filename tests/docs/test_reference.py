@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -20,6 +21,18 @@ COMMANDS: dict[tuple[str, ...], Any] = dict(generate.command_tree())
 def test_a_generated_page_is_fresh(page: str) -> None:
     """Otherwise: make docs."""
     assert (DOCS / page).read_text() == generate.fresh(page), "run `make docs`"
+
+
+def test_the_description_of_the_control_api_is_fresh() -> None:
+    """Otherwise: make docs."""
+    assert (DOCS / generate.OPENAPI).read_text() == generate.openapi(), "run `make docs`"
+
+
+def test_every_path_of_the_control_api_is_in_the_reference() -> None:
+    text = (DOCS / "control-api.md").read_text()
+    for path, methods in json.loads(generate.openapi())["paths"].items():
+        for method in methods:
+            assert f"| `{method.upper()} {path}` |" in text
 
 
 @pytest.mark.parametrize("which", generate.SCHEMAS)

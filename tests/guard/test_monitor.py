@@ -354,6 +354,7 @@ class TestChangeOfPolicy:
         thermo.subscribed("hvac/all/#", "hvac/thermo-1/cmd/#")
         without = POLICY.replace(', "hvac/all/#"]', "]")
         thermo.monitor.change_rights(compiled(tmp_path, without).rights("thermo-1"))
+        assert thermo.monitor.settle() == 1
         [withdrawal] = thermo.wires.backend
         assert isinstance(withdrawal, Unsubscribe)
         assert withdrawal.filters == ("hvac/all/#",)
@@ -361,6 +362,34 @@ class TestChangeOfPolicy:
         assert thermo.wires.device == []
         assert thermo.wires.reasons(Kind.WITHDRAW) == [Reason.NOT_GRANTED]
         assert list(thermo.monitor.filters) == ["hvac/thermo-1/cmd/#"]
+
+    def test_new_rights_count_before_anything_was_settled(self, thermo: Judged, tmp_path: Path) -> None:
+        thermo.subscribed("hvac/all/#", "hvac/thermo-1/cmd/#")
+        thermo.monitor.from_backend(Publish("hvac/all/x", b"before"))
+        thermo.wires.device.clear()
+        without = POLICY.replace(', "hvac/all/#"]', "]")
+        thermo.monitor.change_rights(compiled(tmp_path, without).rights("thermo-1"))
+        thermo.monitor.from_backend(Publish("hvac/all/x", b"after"))
+        thermo.monitor.from_backend(Publish("hvac/thermo-1/cmd/x", b"allowed"))
+        assert thermo.wires.device == [Publish("hvac/thermo-1/cmd/x", b"allowed")]
+        assert list(thermo.monitor.filters) == ["hvac/thermo-1/cmd/#"]
+        assert thermo.wires.backend == []  # no backend is asked in the middle of its delivery
+        assert thermo.monitor.settle() == 1
+        assert [packet.filters for packet in thermo.wires.backend if isinstance(packet, Unsubscribe)] == [
+            ("hvac/all/#",)
+        ]
+        assert thermo.monitor.settle() == 0
+
+    def test_all_that_is_withdrawn_goes_in_one_packet(self, thermo: Judged, tmp_path: Path) -> None:
+        thermo.subscribed("hvac/all/a", "hvac/all/b", "hvac/all/c")
+        thermo.monitor.change_rights(compiled(tmp_path, POLICY).rights("thermo-1"))
+        assert thermo.monitor.settle() == 0
+        without = POLICY.replace(', "hvac/all/#"]', "]")
+        thermo.monitor.change_rights(compiled(tmp_path, without).rights("thermo-1"))
+        assert thermo.monitor.settle() == 3
+        assert [packet.filters for packet in thermo.wires.backend if isinstance(packet, Unsubscribe)] == [
+            ("hvac/all/a", "hvac/all/b", "hvac/all/c")
+        ]
 
     def test_decisions_kept_from_the_old_policy_are_forgotten(self, thermo: Judged, tmp_path: Path) -> None:
         thermo.monitor.from_device(Publish("hvac/thermo-1/t", b""))
