@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mqttseg.cli.options import ConfigOption, JsonOption
-from mqttseg.cli.output import show_json, show_table, warn
+from mqttseg.cli.output import say, show, show_json, show_table, warn
 from mqttseg.cli.site import compile_site, find_site
 
 if TYPE_CHECKING:
+    from mqttseg.gateway.drift import Drift
     from mqttseg.gateway.plan import Group, Plan, Reach
+    from mqttseg.gateway.trial import Trials
+
+DRIFTED = 4
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -42,8 +47,7 @@ def plan(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         return
     rows = [(g.name, str(len(g.devices)), *_reach(r)) for g in planned.groups for r in g.reaches]
     show_table(("group", "devices", "reaches", "port", "as", "from"), rows)
-    for item in planned.unbound:
-        warn(f"{item.device} ({item.segment}) gets nothing: {item.why} ({item.source})")
+    warn_of_unbound(planned)
 
 
 @app.command(short_help="Write the rules for a target.")
@@ -59,9 +63,159 @@ def render(
     from mqttseg.gateway.nftables.render import render_nftables
 
     planned = _plan(config)
+    warn_of_unbound(planned)
+    print({"nftables": render_nftables}[target](planned, revision), end="")
+
+
+@app.command(short_help="Whether the kernel would take the rules.")
+def check(config: ConfigOption = None) -> None:
+    """$ mqttseg gateway check
+
+    Let nft check the rules against this host's kernel, and the inventory against its interfaces. Changes nothing.
+    """
+    from mqttseg.gateway import kernel
+    from mqttseg.gateway.apply import next_revision
+    from mqttseg.gateway.nftables.render import render_nftables
+
+    planned = _plan(config)
+    warn_of_unbound(planned)
+    kernel.check(render_nftables(planned, next_revision(kernel.loaded())))
+    show("nft takes the rules")
+
+
+@app.command(short_help="Load the rules, for as long as somebody confirms them.")
+def apply(
+    confirm: Annotated[
+        int,
+        typer.Option(
+            "--confirm", metavar="SECONDS", min=0, help="Roll back unless confirmed within this time; 0: keep at once."
+        ),
+    ] = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """$ mqttseg gateway apply --confirm 60
+
+    Load the rules on this host in one step. Unless `mqttseg gateway confirm` follows in time, what was loaded before
+    comes back by itself, also when this command is killed or the terminal closes.
+    """
+    from mqttseg.gateway.apply import apply as load_plan
+
+    planned = _plan(config)
+    warn_of_unbound(planned)
+    if dry_run:
+        _show_differences(_drift(planned), as_json=as_json)
+        return
+    done = load_plan(planned, _trials(config), confirm_within=confirm)
+    if not done.broker_answers:
+        warn("the broker does not answer this host; it did not before, either")
+    if as_json:
+        deadline = done.pending and done.pending.deadline
+        show_json({"revision": done.revision, "confirm_by": deadline, "broker_answers": done.broker_answers})
+    elif done.pending:
+        show(f"revision {done.revision} is loaded; keep it with `mqttseg gateway confirm` within {confirm} s")
+    else:
+        show(f"revision {done.revision} is loaded and kept")
+
+
+@app.command(short_help="Keep the rules that were applied.")
+def confirm(config: ConfigOption = None) -> None:
+    """$ mqttseg gateway confirm
+
+    Keep what `gateway apply` loaded. Exits with 1 when nothing waits, because it was rolled back already.
+    """
+    pending = _trials(config).confirm()
+    show(f"revision {pending.revision} is kept")
+
+
+@app.command(short_help="Go back to the rules before the last apply.")
+def rollback(config: ConfigOption = None) -> None:
+    """$ mqttseg gateway rollback
+
+    Load what was loaded before the last `gateway apply`, confirmed or not.
+    """
+    _trials(config).roll_back()
+    show("the rules before the last apply are loaded again")
+
+
+@app.command(short_help="What is loaded, and what it dropped.")
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """$ mqttseg gateway status
+
+    Show what is loaded, whether it is the policy's, who waits for a confirmation, and what was dropped.
+    """
+    from mqttseg.gateway import kernel, quarantine
+    from mqttseg.gateway.apply import is_current
+
+    planned, loaded, pending = _plan(config), kernel.loaded(), _trials(config).pending()
+    counts = kernel.counters() if loaded else {}
+    if as_json:
+        show_json(
+            {
+                "loaded": loaded and {"revision": loaded.revision, "plan": loaded.digest},
+                "current": is_current(planned, loaded),
+                "confirm_by": pending and pending.deadline,
+                "dropped": counts,
+                "quarantine": {name: sorted(held) for name, held in quarantine.held().items()},
+                "unbound": [item.device for item in planned.unbound],
+            }
+        )
+        return
+    warn_of_unbound(planned)
+    if loaded is None:
+        show("nothing of ours is loaded; `mqttseg gateway apply` loads it")
+        return
+    fits = "from this policy" if is_current(planned, loaded) else "not from this policy: apply it, or see gateway drift"
+    show(f"revision {loaded.revision} is loaded, {fits}")
+    if pending:
+        show(f"it waits for `mqttseg gateway confirm`, {max(0, round(pending.deadline - time.time()))} s more")
+    show_table(("dropped or recorded", "packets"), [(name, str(count)) for name, count in counts.items() if count])
+
+
+@app.command(short_help="How what is loaded differs from the policy.")
+def drift(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """$ mqttseg gateway drift
+
+    Compare what is loaded with what the policy says, line by line. Exits with 4 when they differ.
+    """
+    found = _drift(_plan(config))
+    _show_differences(found, as_json=as_json)
+    if found:
+        raise typer.Exit(DRIFTED)
+
+
+def _drift(planned: Plan) -> list[Drift]:
+    from mqttseg.gateway import kernel
+    from mqttseg.gateway.drift import differences
+    from mqttseg.gateway.nftables.render import render_nftables
+
+    loaded = kernel.loaded()
+    revision = loaded.revision if loaded and loaded.revision else 1
+    return differences(kernel.canonical(render_nftables(planned, revision)), kernel.listing())
+
+
+def _show_differences(found: list[Drift], *, as_json: bool) -> None:
+    if as_json:
+        show_json([{"where": d.where, "line": d.line, "missing": d.missing} for d in found])
+    elif not found:
+        show("what is loaded is what the policy says")
+    else:
+        say("- is in the policy and not loaded, + is loaded and not in the policy")
+        for item in found:
+            show(str(item))
+
+
+def warn_of_unbound(planned: Plan) -> None:
+    """Say which devices get nothing."""
     for item in planned.unbound:
         warn(f"{item.device} ({item.segment}) gets nothing: {item.why} ({item.source})")
-    print({"nftables": render_nftables}[target](planned, revision), end="")
+
+
+def _trials(config: Path | None) -> Trials:
+    from mqttseg.gateway.trial import Trials
+
+    return Trials(find_site(config).state / "gateway")
 
 
 def _plan(config: Path | None) -> Plan:

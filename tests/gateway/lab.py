@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from typing import Any, Self
 
 WORKER = Path(__file__).with_name("host_worker.py")
 ANSWERS = 2.0  # seconds until what is allowed has certainly arrived
+_CLONE_NEWNET = 0x40000000
 SILENCE = 0.35  # seconds after which what has not arrived was dropped
 
 
@@ -98,6 +100,23 @@ class Host:
     def has_lost(self, name: str) -> bool:
         """Whether it does not."""
         return not self.ask("exchange", name=name, timeout=SILENCE)
+
+
+@contextmanager
+def inside(host: Host) -> Iterator[None]:
+    """This thread, and the processes it starts, are on the host's network."""
+    with Path("/proc/thread-self/ns/net").open("rb") as here, Path(f"/run/netns/{host.space}").open("rb") as there:
+        _enter(there.fileno())
+        try:
+            yield
+        finally:
+            _enter(here.fileno())
+
+
+def _enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 @dataclass(slots=True)
