@@ -8,12 +8,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from benchmarks.brokers.process import Broker
 from benchmarks.load.plan import Outcome
-from benchmarks.site import Segmentation, Site
+
+if TYPE_CHECKING:  # to read what was kept needs nothing that starts brokers
+    from benchmarks.brokers.process import Broker
+    from benchmarks.site import Segmentation, Site
 
 
 @dataclass(frozen=True, slots=True)
