@@ -16,7 +16,7 @@ IDLE_CONNECTIONS = 5000
 FEWER = 500
 """For brokers of which 5,000 connections would take gigabytes."""
 
-CONNECTS = 600
+CONNECTS = 400
 _SETTLE = 1.0
 
 

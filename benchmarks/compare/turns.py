@@ -93,9 +93,19 @@ class Results:
 
     def ratios(self, one: tuple[str, str], other: tuple[str, str]) -> list[float]:
         """Of one case and broker to another, round by round."""
-        by_round = {turn.round: turn.found.value for turn in self.of(*other)}
-        pairs = ((turn.found.value, by_round.get(turn.round)) for turn in self.of(*one))
-        return [value / base for value, base in pairs if base]
+        values = {turn.round: turn.found.value for turn in self.of(*one)}
+        return _by_round(values, {turn.round: turn.found.value for turn in self.of(*other)})
+
+    def by_cpu(self, one: tuple[str, str], other: tuple[str, str]) -> list[float]:
+        """How much more one does than the other with the same CPU time: what a rate is on a machine of its own."""
+        return _by_round(self._costs(other), self._costs(one))
+
+    def _costs(self, which: tuple[str, str]) -> dict[int, float]:
+        return {turn.round: turn.found.outcome.broker_us for turn in self.of(*which) if turn.found.outcome}
+
+
+def _by_round(values: Mapping[int, float], bases: Mapping[int, float]) -> list[float]:
+    return [value / bases[number] for number, value in values.items() if bases.get(number)]
 
 
 RESULTS: TypeAdapter[Results] = TypeAdapter(Results)

@@ -7,6 +7,7 @@ reordered is counted at the receivers, exactly.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from time import perf_counter_ns
 
 from benchmarks.load.line import PUBACK, PUBCOMP, PUBREC, PUBREL, Line
@@ -19,13 +20,28 @@ STAMP = struct.Struct(">IQQ")
 _IDS = 0xFFFF
 
 
+@dataclass(slots=True)
+class Score:
+    """What all connections of one process counted together: to add up over thousands of them would cost."""
+
+    sent: int = 0
+    acknowledged: int = 0
+    owed: int = 0
+    received: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    waits: list[int] | None = None
+    """Nanoseconds from write to receipt, once there is a list for them."""
+
+
 class Writer(Line):
     """Writes numbered messages, as long as it has fewer than ``in_flight`` unacknowledged."""
 
-    def __init__(self, plan: Plan, number: int, part: Publisher) -> None:
+    def __init__(self, plan: Plan, number: int, part: Publisher, score: Score) -> None:
         super().__init__(part.seat)
-        self.receivers, self.batch = part.receivers, plan.batch
-        self.sent = self.acknowledged = 0
+        self.owed = part.receivers * plan.batch
+        self._batch, self._score = plan.batch, score
+        self._sent = self._unacknowledged = 0
         self._number, self._qos = number, plan.qos
         self._in_flight = plan.in_flight if plan.qos else 0
         frame = publish_frame(part.topic.encode(), bytes(plan.payload), plan.qos, packet_id=1 if plan.qos else 0)
@@ -34,35 +50,38 @@ class Writer(Line):
 
     def may_write(self) -> bool:
         """Whether a batch may be written now."""
-        if self._qos and self.sent - self.acknowledged + self.batch > self._in_flight:
+        if self._qos and self._unacknowledged + self._batch > self._in_flight:
             return False
         return self.ready
 
     def write_batch(self) -> None:
         """Write a batch: one record."""
-        frames, now = self._frames, perf_counter_ns()
+        frames, now, score = self._frames, perf_counter_ns(), self._score
         for at in self._stamps:
-            STAMP.pack_into(frames, at, self._number, self.sent, now)
+            STAMP.pack_into(frames, at, self._number, self._sent, now)
             if self._qos:
-                frames[at - 2 : at] = (self.sent % _IDS + 1).to_bytes(2, "big")
-            self.sent += 1
+                frames[at - 2 : at] = (self._sent % _IDS + 1).to_bytes(2, "big")
+            self._sent += 1
+        self._unacknowledged += self._batch
+        score.sent += self._batch
+        score.owed += self.owed
         self.write(frames)
 
     def on_answer(self, kind: int, packet_id: int) -> None:
         if kind == PUBREC:
             self.write(answer(PUBREL, packet_id))
         elif kind in (PUBACK, PUBCOMP):
-            self.acknowledged += 1
+            self._unacknowledged -= 1
+            self._score.acknowledged += 1
 
 
 class Reader(Line):
     """Counts what it gets, by publisher, and acknowledges it."""
 
-    def __init__(self, plan: Plan, publishers: int, part: Subscriber) -> None:
+    def __init__(self, publishers: int, part: Subscriber, score: Score) -> None:
         super().__init__(part.seat)
-        self.filters, self._qos = part.filters, plan.qos
-        self.received = self.duplicated = self.reordered = 0
-        self.waits: list[int] | None = None
+        self.filters, self._score = part.filters, score
+        self._now = 0
         self._next = [0] * publishers
         self._missing: dict[int, set[int]] = {}
         self._acks: list[bytes] = []
@@ -81,13 +100,14 @@ class Reader(Line):
             self._acks.append(answer(PUBACK if qos == 1 else PUBREC, data[start] << 8 | data[start + 1]))
             start += 2
         number, sequence, written = STAMP.unpack_from(data, start)
-        self.received += 1
+        score = self._score
+        score.received += 1
         if sequence == self._next[number]:
             self._next[number] = sequence + 1
         else:
             self._irregular(number, sequence)
-        if self.waits is not None:
-            self.waits.append(self._now - written)
+        if score.waits is not None:
+            score.waits.append(self._now - written)
 
     def _irregular(self, number: int, sequence: int) -> None:
         expected, missing = self._next[number], self._missing.setdefault(number, set())
@@ -96,9 +116,9 @@ class Reader(Line):
             self._next[number] = sequence + 1
         elif sequence in missing:
             missing.remove(sequence)
-            self.reordered += 1
+            self._score.reordered += 1
         else:
-            self.duplicated += 1
+            self._score.duplicated += 1
 
     def on_answer(self, kind: int, packet_id: int) -> None:
         if kind == PUBREL:

@@ -15,7 +15,7 @@ from time import perf_counter
 
 from benchmarks.load.ledger import Count, Ledger, Phase
 from benchmarks.load.line import Contexts, Line
-from benchmarks.load.parts import Reader, Writer
+from benchmarks.load.parts import Reader, Score, Writer
 from benchmarks.load.plan import SHARE, TALLY, Share, Tally
 
 AT_ONCE = 16
@@ -25,6 +25,7 @@ NAP = 0.0005
 """Seconds to wait for something to read when there is nothing to write: a small part of what a window lasts."""
 
 PATIENCE = 60.0
+_WAITS = 200_000
 
 
 class Worker:
@@ -34,13 +35,13 @@ class Worker:
         plan = share.plan
         self._share, self._plan = share, plan
         self._ledger = Ledger(Path(share.ledger), plan.writers + plan.readers)
-        self._writers = [Writer(plan, share.first + i, part) for i, part in enumerate(plan.publishers)]
-        self._readers = [Reader(plan, share.total, part) for part in plan.subscribers]
+        self._score = score = Score()
+        self._writers = [Writer(plan, share.first + i, part, score) for i, part in enumerate(plan.publishers)]
+        self._readers = [Reader(share.total, part, score) for part in plan.subscribers]
         contexts = Contexts(plan.ca)
         seats = [part.seat for part in plan.subscribers] + [part.seat for part in plan.publishers]
         self._lines: list[Line] = [*self._readers, *self._writers]
         self._contexts = [contexts.of(seat) for seat in seats]
-        self._owed = 0
         self._turn_of = 0
 
     # Before the run
@@ -74,9 +75,8 @@ class Worker:
         ledger, step = self._ledger, self._step()
         while (phase := ledger.phase) != Phase.END:
             wait = step() if phase in (Phase.SEND, Phase.MEASURE) else NAP * 4
-            if phase == Phase.MEASURE and self._readers and self._readers[0].waits is None:
-                for reader in self._readers:
-                    reader.waits = []
+            if phase == Phase.MEASURE and self._score.waits is None:
+                self._score.waits = []
             self._read(wait)
             self._note()
         return self._tally()
@@ -93,13 +93,12 @@ class Worker:
         writers, count = self._writers, len(self._writers)
         for offset in range(count):
             writer = writers[(self._turn_of + offset) % count]
-            if room < min(writer.receivers * writer.batch, self._plan.window):
+            if room < min(writer.owed, self._plan.window):
                 self._turn_of = (self._turn_of + offset) % count
                 break
             if writer.may_write():
                 writer.write_batch()
-                room -= writer.receivers * writer.batch
-                self._owed += writer.receivers * writer.batch
+                room -= writer.owed
                 wrote = True
         return 0.0 if wrote else NAP
 
@@ -114,7 +113,6 @@ class Worker:
                 writer = writers[turn % len(writers)]
                 if writer.may_write():
                     writer.write_batch()
-                    self._owed += writer.receivers * writer.batch
                 due, turn = due + step, turn + 1
             return due - now
 
@@ -130,22 +128,17 @@ class Worker:
         return len(events)
 
     def _note(self) -> None:
-        ledger, slot = self._ledger, self._share.slot
+        put, slot, score = self._ledger.put, self._share.slot, self._score
         if self._writers:
-            ledger.put(slot, Count.OWED, self._owed)
-            ledger.put(slot, Count.SENT, sum(writer.sent for writer in self._writers))
-            if self._plan.qos:
-                ledger.put(slot, Count.ACKNOWLEDGED, sum(writer.acknowledged for writer in self._writers))
-        if self._readers:
-            ledger.put(slot, Count.RECEIVED, sum(reader.received for reader in self._readers))
+            put(slot, Count.OWED, score.owed)
+            put(slot, Count.SENT, score.sent)
+            put(slot, Count.ACKNOWLEDGED, score.acknowledged)
+        else:
+            put(slot, Count.RECEIVED, score.received)
 
     def _tally(self) -> Tally:
-        return Tally(
-            duplicated=sum(reader.duplicated for reader in self._readers),
-            reordered=sum(reader.reordered for reader in self._readers),
-            closed=sum(line.closed for line in self._lines),
-            waits=tuple(wait for reader in self._readers for wait in reader.waits or ())[:200_000],
-        )
+        score, closed = self._score, sum(line.closed for line in self._lines)
+        return Tally(score.duplicated, score.reordered, closed, tuple((score.waits or ())[:_WAITS]))
 
 
 def _all(jobs: Sequence[tuple[Line, Iterator[None]]]) -> float:

@@ -34,13 +34,13 @@ def test_a_round_that_one_side_did_not_finish_is_no_pair() -> None:
 
 def test_a_target_is_met_by_the_median() -> None:
     kept = {"fan-in": fan_in([10.0, 40.0, 90.0], [10.0, 20.0, 30.0])}
-    assert TARGETS[0].row(kept)[2:] == ("2.00 (1.00 to 3.00)", "yes")
+    assert TARGETS[0].row(kept)[2:] == ("2.00 (1.00 to 3.00)", "", "yes")
     kept = {"fan-in": fan_in([10.0, 30.0, 90.0], [10.0, 20.0, 30.0])}
-    assert TARGETS[0].row(kept)[2:] == ("1.50 (1.00 to 3.00)", "**no**")
+    assert TARGETS[0].row(kept)[2:] == ("1.50 (1.00 to 3.00)", "", "**no**")
 
 
 def test_a_target_without_its_turns_is_neither_met_nor_missed() -> None:
-    assert TARGETS[0].row({})[2:] == ("not measured", "")
+    assert TARGETS[0].row({})[2:] == ("not measured", "", "")
 
 
 def test_the_table_says_why_a_broker_is_left_out() -> None:

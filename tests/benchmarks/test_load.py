@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load.ledger import Count, Ledger
-from benchmarks.load.parts import STAMP, Reader
-from benchmarks.load.plan import Outcome, Plan, Seat, Subscriber
+from benchmarks.load.parts import STAMP, Reader, Score
+from benchmarks.load.plan import Outcome, Seat, Subscriber
 from mqttseg.wire.encode import publish_frame
 
 SEAT = Seat("dev-1", "dev-1", "dev-1.crt", "dev-1.key")
-PLAN = Plan(port=0, ca="", publishers=(), subscribers=())
 
 
-def reader_of(sequence: list[int]) -> Reader:
-    """A reader that got one publisher's messages in this order."""
-    reader = Reader(PLAN, 1, Subscriber(SEAT, ("a/#",)))
+def score_of(sequence: list[int]) -> Score:
+    """What a reader counts that got one publisher's messages in this order."""
+    score = Score()
+    reader = Reader(1, Subscriber(SEAT, ("a/#",)), score)
     for number in sequence:
         frame = publish_frame(b"a/t", STAMP.pack(0, number, 0) + bytes(44))
         reader.on_publish(frame, 0, 2)
-    return reader
+    return score
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def reader_of(sequence: list[int]) -> Reader:
     ],
 )
 def test_a_reader_tells_late_from_twice(sequence: list[int], duplicated: int, reordered: int) -> None:
-    reader = reader_of(sequence)
-    assert (reader.received, reader.duplicated, reader.reordered) == (len(sequence), duplicated, reordered)
+    score = score_of(sequence)
+    assert (score.received, score.duplicated, score.reordered) == (len(sequence), duplicated, reordered)
 
 
 @pytest.fixture
