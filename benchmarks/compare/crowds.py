@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.brokers.process import Broker
 from benchmarks.compare.devices import device
-from benchmarks.compare.turns import Case, Clock, Found, Scenario
+from benchmarks.compare.turns import REPEATS, Case, Clock, Found, Scenario
 from benchmarks.load.drive import Load
 from benchmarks.load.plan import Plan, Subscriber
 from benchmarks.site import CONNECTIONS_PER_DEVICE, Right, Segmentation, Site
@@ -65,6 +65,7 @@ CONNECT = Scenario(
             _connect,
         )
     ],
+    REPEATS,
 )
 
 IDLE = Scenario(
@@ -77,7 +78,7 @@ IDLE = Scenario(
             "KiB",
             _SEGMENTATION,
             partial(_idle, count=IDLE_CONNECTIONS),
-            cannot={"amqtt": "would take gigabytes", "relay": "it has no sessions"},
+            cannot={"amqtt": "would take gigabytes"},
         ),
         Case(
             f"{FEWER}",
@@ -88,5 +89,6 @@ IDLE = Scenario(
             only=("mqttseg", "amqtt", "mosquitto"),
         ),
     ],
+    REPEATS,
     fresh=True,
 )

@@ -55,7 +55,7 @@ class Comparison:
     def _reason(self, case: Case, kind: Kind) -> str:
         """Why the broker does not take the case; kept for the table."""
         left_out = self._left_out[case.name]
-        if case.only and kind.name not in case.only:
+        if kind.name in self._scenario.without or (case.only and kind.name not in case.only):
             return "not asked"
         reason = left_out.get(kind.name) or kind.missing() or case.cannot.get(kind.name, "")
         if not reason and case.qos > kind.qos:

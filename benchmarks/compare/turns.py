@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # to read what was kept needs nothing that starts brokers
     from benchmarks.site import Segmentation, Site
 
 
+REPEATS = ("mqttseg-off", "relay")
+"""Of which most scenarios would show nothing new: durability matters where something is stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """How long one turn lasts, in seconds."""
@@ -52,11 +56,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Cases whose turns are taken in one run, and so may be compared. ``fresh``: a broker is started for each turn."""
+    """Cases whose turns are taken in one run, and so may be compared. ``without``: brokers of which it would show
+    nothing new. ``fresh``: a broker is started for each turn."""
 
     name: str
     title: str
     cases: Sequence[Case]
+    without: tuple[str, ...] = ()
     fresh: bool = False
 
 
