@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from mqttseg import __version__
-from mqttseg.cli import ca, demo, device, gateway, init, policy, run, status
+from mqttseg.cli import ca, demo, device, events, gateway, init, policy, run, status
 from mqttseg.cli.options import ConfigOption, JsonOption, NoColorOption
 from mqttseg.cli.output import fail, fail_with_problems, say
 from mqttseg.errors import ConfigurationError, MqttsegError
@@ -34,6 +34,8 @@ app.command(short_help="Make a new site: files, authority, certificates.")(init.
 app.command(short_help="Run the broker.")(run.run)
 app.command(short_help="See it work: a throw-away site with real devices.")(demo.demo)
 app.command(short_help="See whether the site is in order and the broker is up.")(status.status)
+app.command(short_help="See what happened: denials, comings and goings, what was done.")(events.events)
+app.command(short_help="See who talks about what.")(events.flows)
 app.add_typer(ca.app, name="ca", short_help="The certificate authority.")
 app.add_typer(device.app, name="device", short_help="Device certificates.")
 app.add_typer(policy.app, name="policy", short_help="Check, test and question the policy.")

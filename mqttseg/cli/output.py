@@ -86,8 +86,13 @@ def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         _show_plain(heads, rows)
 
 
+def _cell(text: str) -> str:
+    """A row is one row, whatever a peer put into it."""
+    return _printable(text).replace("\n", "\\n")
+
+
 def _show_plain(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = [[_printable(cell) for cell in row] for row in (list(map(str.upper, heads)), *rows)]
+    table = [[_cell(cell) for cell in row] for row in (list(map(str.upper, heads)), *rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -103,5 +108,5 @@ def _show_rich(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_printable(cell), style=_STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(_cell(cell), style=_STYLES.get(cell, "")) for cell in row))
     Console().print(table)

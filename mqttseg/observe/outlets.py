@@ -31,11 +31,11 @@ WAITING = 10_000
 _QUIET = frozenset({Kind.CONNECT, Kind.DISCONNECT, Kind.WILL})
 
 
-def as_json(event: Event, now: datetime) -> str:
-    """One line of JSON, control characters escaped; what is empty is left out."""
+def as_json(event: Event, now: datetime, **more: object) -> str:
+    """One line of JSON, control characters escaped; what is empty is left out. ``more`` comes first."""
     fields = {name: getattr(event, name) for name in Event.__slots__}
     told = {name: value for name, value in fields.items() if value not in (None, "", False)}
-    return json.dumps({"time": now.isoformat(timespec="milliseconds"), **told}, ensure_ascii=True)
+    return json.dumps({**more, "time": now.isoformat(timespec="milliseconds"), **told}, ensure_ascii=True)
 
 
 def as_text(event: Event) -> str:

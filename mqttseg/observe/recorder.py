@@ -105,22 +105,26 @@ class Recorder:
         """Write until nothing waits. An empty batch, too: it looks at age and size."""
         while True:
             batch = [self._events.popleft() for _ in range(min(BATCH, len(self._events)))]
-            self._keep(batch, self._traffic)
-            self._traffic = ()
+            traffic = self._traffic
+            self._keep(batch, traffic)
+            if traffic:  # else there may be some by now
+                self._traffic = ()
             if not self._events:
                 return
 
     def _keep(self, batch: list[Told], traffic: Sequence[Traffic]) -> None:
-        """Write a batch, however long it takes; when the broker stops, one try is all there is."""
+        """Write a batch, however long it takes; once the broker stops, one more try is all there is."""
+        last = False
         while True:
             missing = self.lost - self._counted
             if self._write([*batch, *self._loss(missing)], traffic):
                 self._counted += missing
                 return
-            if self._closing.wait(RETRY):
+            if last:
                 self.lost += len(batch)
                 trouble.error("%d events are not kept for `mqttseg events`: the file failed to the end", self.lost)
                 return
+            last = self._closing.wait(RETRY)
 
     def _write(self, batch: list[Told], traffic: Sequence[Traffic]) -> bool:
         try:

@@ -16,6 +16,9 @@ from mqttseg.observe.store import transaction
 AT_ONCE: Final = 5000
 """Rows deleted in one transaction: others may read meanwhile, and the write-ahead log stays small."""
 
+_FEW: Final = 100
+"""Rows deleted at the least."""
+
 _ROOM: Final = 0.9
 """Of the size: what is left once it was exceeded, so that it is not exceeded again by the next row."""
 
@@ -60,8 +63,8 @@ def used(database: sqlite3.Connection) -> int:
 
 def _shrink(database: sqlite3.Connection, size: int) -> Pruned:
     events = flows = 0
-    while used(database) > size:
-        gone = _delete_noisiest(database) or _delete(database, _OLDEST.format("TRUE"), AT_ONCE)
+    while (now := used(database)) > size:
+        gone = _delete_noisiest(database, 1 - size / now)
         events += gone
         if not gone:
             gone = _delete(database, _OLDEST_FLOWS.format("TRUE"), AT_ONCE)
@@ -71,22 +74,21 @@ def _shrink(database: sqlite3.Connection, size: int) -> Pruned:
     return Pruned(events, flows)
 
 
-def _delete_noisiest(database: sqlite3.Connection) -> int:
-    """The oldest of the device that has the most, down to twice the fair share; of all devices, when none has more.
+def _delete_noisiest(database: sqlite3.Connection, part: float) -> int:
+    """A part of the events: the oldest of the device that has the most, but not below twice the fair share.
 
-    Connections that nobody could be made of count as one device.
+    Where no device has more than that: the oldest of all. Connections that nobody could be made of count as one device.
     """
     tallies = "SELECT device, count(*) AS rows FROM events GROUP BY device"
     total, holders = database.execute(f"SELECT coalesce(sum(rows), 0), count(*) FROM ({tallies})").fetchone()  # noqa: S608
     if not total:
         return 0
+    rows = min(max(round(total * part), _FEW), AT_ONCE)
     device, most = database.execute(f"{tallies} ORDER BY rows DESC LIMIT 1").fetchone()
-    excess = most - 2 * total // holders
     kinds = f"+kind NOT IN ({_ACTIONS})"
-    gone = 0
-    if excess > 0:
-        gone = _delete(database, _OLDEST.format(f"device IS ? AND {kinds}"), device, min(excess, AT_ONCE))
-    return gone or _delete(database, _OLDEST.format(kinds), AT_ONCE)
+    excess = most - 2 * total // holders
+    gone = _delete(database, _OLDEST.format(f"device IS ? AND {kinds}"), device, min(excess, rows)) if excess > 0 else 0
+    return gone or _delete(database, _OLDEST.format(kinds), rows) or _delete(database, _OLDEST.format("TRUE"), rows)
 
 
 def _delete_all(database: sqlite3.Connection, statement: str, *values: Any) -> int:
@@ -106,7 +108,7 @@ def _give_back(database: sqlite3.Connection, size: int) -> None:
     page = _pragma(database, "page_size")
     excess = min(_pragma(database, "page_count") - size // page, _pragma(database, "freelist_count"))
     if excess > 0:
-        database.execute(f"PRAGMA incremental_vacuum({excess})").fetchall()
+        database.executescript(f"PRAGMA incremental_vacuum({excess})")  # ``execute`` stops after the first page
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

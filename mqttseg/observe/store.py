@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from mqttseg.migration import migrate
+from mqttseg.migration import migrate, version_of
 from mqttseg.observe import schema
 from mqttseg.observe.events import Event
 from mqttseg.observe.flows import Direction, Traffic
@@ -141,6 +141,7 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _prepare(database: sqlite3.Connection) -> None:
+    version_of(database, schema.APPLICATION_ID, len(schema.MIGRATIONS))  # or nothing of it is touched
     database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before there is a table, or it has no effect
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")

@@ -250,7 +250,7 @@ def parse_size(value: object) -> object:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def parse_duration(value: object) -> object:
+def parse_duration(value: object) -> float:
     """``20m`` as seconds. A bare number is refused: its unit would be a guess."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not found:
@@ -259,7 +259,8 @@ def parse_duration(value: object) -> object:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def _moment(value: object) -> object:
+def parse_moment(value: object) -> datetime:
+    """``2027-01-31T00:00:00Z`` as a moment. One without a time zone is refused."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -288,7 +289,7 @@ Size = Annotated[int, BeforeValidator(parse_size), Field(ge=1), WithJsonSchema(_
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
 Moment = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(parse_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "description": "A moment with its time zone."}),
 ]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
