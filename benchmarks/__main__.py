@@ -9,12 +9,13 @@ from time import perf_counter
 
 from rich.console import Console
 
-from benchmarks import decisions, flood, policy_check
+from benchmarks import decisions, events, flood, policy_check
 from benchmarks.brokers.process import raise_descriptor_limit
 from benchmarks.figures import RESULTS, Report, write_summary
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "decisions": decisions.run,
+    "events": events.run,
     "policy_check": policy_check.run,
     "flood": flood.run,
 }
