@@ -13,6 +13,7 @@ from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import fail, fail_with_problems, say, show, show_json, show_table, warn
 from mqttseg.cli.policy_apply import apply
 from mqttseg.cli.policy_diff import diff
+from mqttseg.cli.policy_learn import learn, simulate
 from mqttseg.cli.site import compile_site, find_site
 from mqttseg.errors import ConfigurationError
 
@@ -130,6 +131,8 @@ def explain(
 
 app.command(short_help="What one policy changes over another: who gains and loses what.")(diff)
 app.command(short_help="Put the policy in force in the running broker.")(apply)
+app.command(short_help="Draw a policy from recorded traffic.")(learn)
+app.command(short_help="Try a policy against recorded traffic: what would break, for whom.")(simulate)
 
 
 @app.command(short_help="Print the JSON Schema of a file.")

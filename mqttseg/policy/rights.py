@@ -129,11 +129,13 @@ class Rights:
         found = meets((self.site.namespaces,), wanted, self._asker, budget)
         return next((namespace for _, namespace in found), self.site.rest)
 
-    def covering(self, wanted: Pattern, budget: Budget, *, trial: bool = False) -> Rule | None:
+    def covering(
+        self, wanted: Pattern, budget: Budget, *, trial: bool = False, action: Action = Action.RECEIVE
+    ) -> Rule | None:
         """A grant (or conduit topic on trial, if asked), if together they hold all of the filter."""
-        receive = self._role.receive
-        plain = receive.granted.plain + (receive.trial.plain if trial else ())
-        rest = receive.granted.rest + (receive.trial.rest if trial else ())
+        asked = self._direction(action)
+        plain = asked.granted.plain + (asked.trial.plain if trial else ())
+        rest = asked.granted.rest + (asked.trial.rest if trial else ())
         found = cover(plain, wanted, self._asker, budget)
         if found is not None or not rest:
             return found
