@@ -80,9 +80,9 @@ class Connection:
             elif packet.retain:
                 self._engine.distribute(_message(packet, self.session.key))
             else:
-                self._forward(packet)
+                self._forward(packet, 1)
         elif type(packet) is PublishRun:
-            self._spread(packet, packet.topic, packet.count)
+            self._forward(packet, packet.count)
         else:
             self._answer(packet)
 
@@ -113,15 +113,11 @@ class Connection:
             self._held = None
             self._engine.leave(self.session, now)
 
-    def _forward(self, packet: Publish) -> None:
+    def _forward(self, packet: Publish | PublishRun, count: int) -> None:
         """QoS 0, the hot path: the very packet to every receiver, nothing built per receiver."""
-        frame = packet.frame
-        if frame is None or frame[0] != LIVE_QOS0:
+        if type(packet) is Publish and (packet.frame is None or packet.frame[0] != LIVE_QOS0):
             packet = _message(packet, self.session.key).publish(0)
-        self._spread(packet, packet.topic, 1)
-
-    def _spread(self, packet: Publish | PublishRun, topic: str, count: int) -> None:
-        route = self._routes.get(topic) or self._router.route(topic)
+        route = self._routes.get(packet.topic) or self._router.route(packet.topic)
         counters = self._engine.counters
         counters.received += count
         counters.sent += count * len(route.receivers)

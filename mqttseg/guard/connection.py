@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._inflow = Inflow(
             self._decoder,
             self._handle,
+            heard=self._heard,
             pause=self._pause_reading,
             yield_turn=self._yield_turn,
             clock=self._loop.time,
@@ -138,6 +139,9 @@ class Connection(asyncio.Protocol):
             log.exception("a packet could not be judged; its connection ends")
             self.cut(Reason.INTERNAL_ERROR, "see the log")
 
+    def _heard(self) -> None:
+        self._watchdog.heard()
+
     def _yield_turn(self) -> None:
         self._loop.call_soon(self._guarded, self._inflow.take_turn)
 
@@ -152,7 +156,6 @@ class Connection(asyncio.Protocol):
             # nobody, and later with DUP to a device that never saw it [MQTT-3.3.1-1]
             self._guard.leave_session(self)
         else:
-            self._watchdog.heard()  # a whole packet: single bytes keep no connection alive
             monitor.from_device(packet)
             if self._bucket is not None and type(packet) in _COUNTED:
                 self._slow_down(self._bucket.take(self._loop.time()))
@@ -174,7 +177,7 @@ class Connection(asyncio.Protocol):
     def _limit_rate(self, rights: Rights) -> None:
         """What has a rate is taken message by message; of others, many in a row are judged at once."""
         self._bucket = self._guard.bucket(rights)
-        self._decoder.gather = PACKETS_PER_TURN if self._bucket is None else 1
+        self._decoder.gather(PACKETS_PER_TURN if self._bucket is None else 1)
 
     def _slow_down(self, seconds: float) -> None:
         """Over the rate the device is read more slowly, so that nothing is lost (rule 8, rule 10)."""

@@ -23,14 +23,15 @@ HELD_BYTES = 4 << 20
 class Inflow:
     """Feeds packets to ``handle`` in order. While anyone holds, packets wait where they are and reading is paused.
 
-    ``pause`` is told when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon;
-    ``clock`` counts seconds.
+    ``heard`` is told that whole packets came, once for many: single bytes keep no connection alive. ``pause`` is told
+    when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon; ``clock`` counts seconds.
     """
 
     __slots__ = (
         "_clock",
         "_decoder",
         "_handle",
+        "_heard",
         "_held",
         "_held_size",
         "_holds",
@@ -47,6 +48,7 @@ class Inflow:
         decoder: Decoder,
         handle: Callable[[Packet], None],
         *,
+        heard: Callable[[], None],
         pause: Callable[[bool], None],
         yield_turn: Callable[[], None],
         clock: Callable[[], float],
@@ -54,6 +56,7 @@ class Inflow:
         self._clock = clock
         self._decoder = decoder
         self._handle = handle
+        self._heard = heard
         self._pause = pause
         self._yield_turn = yield_turn
         self._holds: set[str] = set()
@@ -127,7 +130,9 @@ class Inflow:
                 self._yield_turn()
             if self._yielded or self._holds:
                 self._stalled = packets
-                return
+                break
+        if left < PACKETS_PER_TURN:
+            self._heard()
 
     def _adjust(self) -> None:
         """Pause reading only when it must be: a transport may lose what it holds when the peer is gone."""

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from mqttseg.errors import ProtocolError, Reason
 from mqttseg.wire.bodies import FROM_BOTH, FROM_CLIENT, FROM_SERVER, Reader
 from mqttseg.wire.lengths import remaining_length
-from mqttseg.wire.packets import Packet, Publish, PublishRun
-from mqttseg.wire.publish import OTHERS, PLAIN, PublishReader, run_end
+from mqttseg.wire.packets import Packet
+from mqttseg.wire.publish import OTHERS, PLAIN, PublishReader
 
 
 class PacketTooLarge(ProtocolError):  # noqa: N818 - the name says what the peer sent
@@ -31,18 +31,18 @@ class Decoder:
     """Turns one direction of one MQTT 3.1.1 connection into packets.
 
     ``from_client`` says which packets are legal: those a client sends, or those a server sends. ``max_packet``
-    is in bytes and counts the whole packet, fixed header included. ``gather``, which may be set at any time, is how
-    many QoS 0 PUBLISH of one topic in a row may be handed out as one PublishRun; 1 for none.
+    is in bytes and counts the whole packet, fixed header included. ``gather`` is how many QoS 0 PUBLISH of one
+    topic in a row may be handed out as one PublishRun; 1 for none.
 
     Any bytes whatever give packets, a wait for more bytes, or ProtocolError: never anything else.
     """
 
-    __slots__ = ("_closed", "_held", "_max_packet", "_needed", "_readers", "gather")
+    __slots__ = ("_closed", "_held", "_max_packet", "_needed", "_publish", "_readers")
 
     def __init__(self, from_client: bool, max_packet: int, gather: int = 1) -> None:
-        self.gather = gather
         self._max_packet = max_packet
-        self._readers = _readers(from_client)
+        self._publish = PublishReader(gather, max_packet)
+        self._readers = _readers(from_client, self._publish)
         self._held = bytearray()  # the beginning of a packet that has not come whole
         self._needed = 0  # the size of that packet; 0 while its fixed header has not come whole
         self._closed = False
@@ -51,6 +51,10 @@ class Decoder:
     def buffered(self) -> int:
         """How many bytes wait for the rest of their packet: fewer than ``max_packet``."""
         return len(self._held)
+
+    def gather(self, most: int) -> None:
+        """From now on hand out at most so many PUBLISH as one PublishRun."""
+        self._publish.gather = most
 
     def feed(self, data: bytes) -> Iterator[Packet]:
         """Yield the packets that ``data`` completes, in order.
@@ -63,12 +67,12 @@ class Decoder:
             raise ProtocolError("bytes follow a malformed packet")
         self._closed = True
         data = self._with_held(data)
-        readers, limit = self._readers, self._max_packet
+        readers, plain, limit = self._readers, self._publish.plain, self._max_packet
         at, end = 0, len(data)
         while at + 1 < end:
-            read = readers.get(data[at])
-            if read is None:
-                raise _unexpected(data[at])
+            first = data[at]
+            if first not in readers:
+                raise _unexpected(first)
             body, length = at + 2, data[at + 1]
             if length > 0x7F:
                 header = remaining_length(data, at + 1)
@@ -80,22 +84,14 @@ class Decoder:
                 raise PacketTooLarge(stop - at, limit)
             if stop > end:
                 break
-            packet = read(data[at:stop], body - at)
-            if stop < end and self.gather > 1 and data[stop] == PLAIN == data[at]:
-                packet, stop = self._run(packet, data, at, stop)
-            yield packet
-            at = stop
+            if first == PLAIN:
+                packet, at = plain(data, at, body, stop)
+                yield packet
+            else:
+                yield readers[first](data[at:stop], body - at)
+                at = stop
         self._hold(data[at:])
         self._closed = False
-
-    def _run(self, first: Packet, data: bytes, at: int, stop: int) -> tuple[Packet, int]:
-        """What begins at ``at``: ``first``, or it and those of its topic that follow it; and where that ends."""
-        if type(first) is not Publish:  # the first byte says that it is one
-            return first, stop
-        topic = first.topic.encode()
-        field = len(topic).to_bytes(2, "big") + topic
-        last, count = run_end(data, stop, field, self.gather - 1, self._max_packet)
-        return (PublishRun(first.topic, data[at:last], count + 1) if count else first), last
 
     def _with_held(self, data: bytes) -> bytes:
         """Put what is held in front of ``data``; nothing, and hold ``data`` too, while the packet is not whole."""
@@ -119,11 +115,8 @@ class Decoder:
         self._held += rest
 
 
-def _readers(from_client: bool) -> dict[int, Reader]:
-    publish = PublishReader()
-    readers = FROM_BOTH | (FROM_CLIENT if from_client else FROM_SERVER) | dict.fromkeys(OTHERS, publish.other)
-    readers[PLAIN] = publish.plain
-    return readers
+def _readers(from_client: bool, publish: PublishReader) -> dict[int, Reader]:
+    return FROM_BOTH | (FROM_CLIENT if from_client else FROM_SERVER) | dict.fromkeys((PLAIN, *OTHERS), publish.other)
 
 
 def _unexpected(first: int) -> ProtocolError:

@@ -37,6 +37,9 @@ from mqttseg.wire.strings import MAX_STRING, filter_fault, topic_fault
 
 _SHORT_HEADER = Struct(">BBH").pack  # first byte, remaining length in one byte, length of the topic
 
+_IDENTIFIED = Struct(">BBH").pack  # first byte, remaining length, packet identifier
+_Identified: TypeAlias = Puback | Pubrec | Pubrel | Pubcomp | Unsuback
+
 Writer: TypeAlias = Callable[[Any], bytes]  # Any: each entry of the table takes its own kind of packet
 
 
@@ -126,8 +129,13 @@ def _unsubscribe(packet: Unsubscribe) -> bytes:
 
 
 def _with_packet_id(first: int) -> Writer:
-    """Build the writer of a packet that is a packet identifier and nothing else."""
-    return lambda packet: bytes((first, 2)) + _packet_id(packet.packet_id)
+    """Build the writer of a packet that is a packet identifier and nothing else: one for every QoS 1 message."""
+
+    def write(packet: _Identified) -> bytes:
+        packet_id = packet.packet_id
+        return _IDENTIFIED(first, 2, packet_id) if 0 < packet_id <= 0xFFFF else _packet_id(packet_id)
+
+    return write
 
 
 def _empty(first: int) -> Writer:

@@ -31,27 +31,41 @@ RUN_BYTES = 64 << 10
 
 
 class PublishReader:
-    """Reads PUBLISH frames of one connection. ``frame`` is one whole packet, ``at`` is where its body begins."""
+    """Reads PUBLISH of one connection. At most ``gather`` of one topic in a row are read as one PublishRun.
 
-    __slots__ = ("_topics",)
+    ``limit``: bytes of a packet.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_limit", "_topics", "gather")
+
+    def __init__(self, gather: int, limit: int) -> None:
+        self.gather = gather
+        self._limit = limit
         # By the topic's whole field, its length bytes included. So a packet that ends inside its topic cannot
         # be taken for one that was seen before: its key has a length that is not its own.
         self._topics: dict[bytes, str] = {}
 
-    def plain(self, frame: bytes, at: int) -> Publish:
-        """Read a packet whose first byte is PLAIN. The same as ``other``, without what cannot be there."""
-        try:
-            end = at + 2 + (frame[at] << 8 | frame[at + 1])
-        except IndexError:
-            raise _cut_short() from None
-        field = frame[at:end]
+    def plain(self, data: bytes, at: int, body: int, stop: int) -> tuple[Publish | PublishRun, int]:
+        """Read the PLAIN packet from ``at`` to ``stop``, with those of its topic that follow it; returns the end, too.
+
+        ``body`` is where its own begins.
+        """
+        if stop - body < 2:
+            raise _cut_short()
+        end = body + 2 + (data[body] << 8 | data[body + 1])
+        if end > stop:
+            raise _cut_short()
+        field = data[body:end]
         topic = self._topics.get(field) or self._new_topic(field)
-        return Publish(topic, frame[end:], 0, False, False, 0, frame)
+        # A look at where the topic of the next packet would be, with a short header and a longer one
+        if data.startswith(field, stop + 2) or data.startswith(field, stop + 3):
+            last, more = _run_end(data, stop, field, self.gather - 1, self._limit)
+            if more:
+                return PublishRun(topic, data[at:last], more + 1), last
+        return Publish(topic, data[end:stop], 0, False, False, 0, data[at:stop]), stop
 
     def other(self, frame: bytes, at: int) -> Publish:
-        """Read a packet whose first byte is one of OTHERS."""
+        """Read one whole packet whose first byte is PLAIN or one of OTHERS; its body begins at ``at``."""
         first = frame[0]
         qos = first >> 1 & 3
         packet_id = 0
@@ -85,7 +99,7 @@ class PublishReader:
         self._topics[field] = topic
 
 
-def run_end(data: bytes, at: int, field: bytes, most: int, limit: int) -> tuple[int, int]:
+def _run_end(data: bytes, at: int, field: bytes, most: int, limit: int) -> tuple[int, int]:
     """How far plain PUBLISH with this topic field go on from ``at``: where they end, and how many they are.
 
     At most ``most`` and RUN_BYTES, none over ``limit`` bytes. Stops before anything else, be it another packet, one

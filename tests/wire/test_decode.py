@@ -197,15 +197,17 @@ def test_packet_that_ends_inside_its_topic_is_refused_though_the_rest_was_seen_b
 
 
 def test_peer_that_invents_topics_is_not_remembered_without_bound() -> None:
-    reader = PublishReader()
+    reader = PublishReader(1, LIMIT)
     for number in range(3 * MAX_TOPICS):
-        reader.plain(publish_frame(b"t%d" % number, b""), 2)
+        frame = publish_frame(b"t%d" % number, b"")
+        reader.plain(frame, 0, 2, len(frame))
         assert len(reader._topics) <= MAX_TOPICS
 
 
 def test_long_topic_is_read_and_not_remembered() -> None:
-    reader, topic = PublishReader(), b"x" * MAX_TOPIC_FIELD
-    assert reader.plain(publish_frame(topic, b""), 3).topic == topic.decode()
+    reader, topic = PublishReader(1, LIMIT), b"x" * MAX_TOPIC_FIELD
+    frame = publish_frame(topic, b"")
+    assert reader.plain(frame, 0, 3, len(frame))[0].topic == topic.decode()
     assert not reader._topics
 
 
