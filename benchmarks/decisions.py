@@ -21,8 +21,9 @@ from benchmarks.figures import Figure, Report
 from benchmarks.policies import DEVICE, Sized, grant, many_conduits, many_rules, many_segments, topic
 from mqttseg.guard.backend import Resumed
 from mqttseg.guard.monitor import Monitor
-from mqttseg.guard.ports import DECISIONS_KEPT
+from mqttseg.guard.traffic import TOPICS_KEPT
 from mqttseg.observe.events import Event
+from mqttseg.observe.flows import Traffic
 from mqttseg.policy.decide import decide
 from mqttseg.policy.model import Action
 from mqttseg.wire.packets import Packet, Publish
@@ -56,6 +57,9 @@ class NoPorts:
 
     def mute_publisher(self, topic: str, origin: str | None) -> str | None:  # noqa: ARG002
         return None
+
+    def passed(self, traffic: Traffic) -> None:
+        pass
 
     def report(self, event: Event) -> None:
         pass
@@ -128,7 +132,7 @@ def _new(sized: Sized, action: Action, topics: Sequence[str]) -> Timed:
 def _monitor_new(sized: Sized, topics: Sequence[str]) -> Timed:
     """A topic the session has not seen, with the bookkeeping of its cache, whose bound is reached on the way."""
     packets = [Publish(name, b"x" * 64) for name in dict.fromkeys(topics)]
-    assert len(packets) > DECISIONS_KEPT or sized.size == SIZES[0]
+    assert len(packets) > TOPICS_KEPT or sized.size == SIZES[0]
 
     def timed() -> float:
         monitor = Monitor(sized.rights, NoPorts(), max_subscriptions=10)

@@ -24,6 +24,7 @@ from mqttseg.guard.opening import Opening
 from mqttseg.guard.outflow import Outflow, SlowReader
 from mqttseg.guard.ports import Denied
 from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.flows import Traffic
 from mqttseg.pki.identity import Identity
 from mqttseg.policy.compiled import Rights
 from mqttseg.wire.decode import Decoder
@@ -115,6 +116,7 @@ class Connection(asyncio.Protocol):
         self._shut()
         self._watchdog.cancel()
         if self.monitor is not None:
+            self.monitor.harvest()
             self.report(Event(Kind.DISCONNECT, self.why or Reason.OK, detail="" if exc is None else str(exc)))
         self._guard.connection_lost(self)
         self.monitor = None
@@ -238,6 +240,10 @@ class Connection(asyncio.Protocol):
     def mute_publisher(self, topic: str, origin: str | None) -> str | None:
         """The publisher of a retained message, if it has lost the right."""
         return self._guard.mute_publisher(topic, origin)
+
+    def passed(self, traffic: Traffic) -> None:
+        """Tell what passed."""
+        self._guard.traffic.add(traffic)
 
     def report(self, event: Event) -> None:
         """Report what happened to this device."""

@@ -23,8 +23,10 @@ from mqttseg.guard.backend import Backend
 from mqttseg.guard.connection import Connection
 from mqttseg.guard.limits import TokenBucket
 from mqttseg.guard.roster import Roster
+from mqttseg.guard.traffic import UntoldTraffic
 from mqttseg.guard.verdict import is_large, judge
 from mqttseg.observe.events import Event, Kind, Outlet
+from mqttseg.observe.flows import Traffic
 from mqttseg.pki.bundle import is_issued_by
 from mqttseg.pki.identity import Identity, IdentitySource, check_current, identify
 from mqttseg.pki.revocation import Revocations
@@ -89,6 +91,7 @@ class Guard:
         self._quarantined = frozenset(standing.quarantined)
         self.backend = backend
         self.report = report
+        self.traffic = UntoldTraffic()
         self._admitted: dict[tuple[str, str], bool] = {}
         backend.judged_by(self.may_receive)
         self.roster: Roster[Connection] = Roster()
@@ -276,6 +279,16 @@ class Guard:
         if not task.cancelled() and task.exception() is not None:
             log.error("%s failed", task.get_name(), exc_info=task.exception())
             self.report(Event(Kind.ERROR, Reason.INTERNAL_ERROR, detail=task.get_name()))
+
+    def harvest(self) -> Iterable[Traffic]:
+        """What passed since this was last asked: per device, direction and topic. Costs 2 us for each that was in use.
+
+        Nothing is told twice, and nothing is lost but what is asked for after ``close``.
+        """
+        for connection in self.roster:
+            if connection.monitor is not None:
+                connection.monitor.harvest()
+        return self.traffic.take()
 
     # What acts on all connections (rule 7)
 

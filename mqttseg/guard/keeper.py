@@ -11,6 +11,7 @@ from mqttseg.config import BrokerLimits, ClientIds
 from mqttseg.guard.admission import Admission
 from mqttseg.guard.backend import Backend
 from mqttseg.guard.limits import TokenBucket
+from mqttseg.guard.traffic import UntoldTraffic
 from mqttseg.observe.events import Event
 from mqttseg.pki.identity import Identity
 from mqttseg.policy.compiled import Compiled, Rights
@@ -26,6 +27,7 @@ class Keeper(Protocol[ConnectionT_contra]):
     client_id: ClientIds
     backend: Backend
     compiled: Compiled
+    traffic: UntoldTraffic
 
     def identify(self, tls: ssl.SSLObject | None) -> Identity:
         """Who is at the other end of this TLS connection. Raises PeerError: nobody of ours (rule 1)."""

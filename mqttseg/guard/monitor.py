@@ -39,15 +39,15 @@ from mqttseg.wire.publish import taken_apart
 class Monitor:
     """Judges one session's packets by its device's rights; rule numbers are those of mqttseg.guard."""
 
-    __slots__ = ("_freely_published", "_freely_received", "ports", "publishing", "receiving", "subscribing")
+    __slots__ = ("_published", "_received", "ports", "publishing", "receiving", "subscribing")
 
     def __init__(self, rights: Rights, ports: Ports, *, max_subscriptions: int) -> None:
         self.ports = ports
         self.publishing = Publishing(rights, ports)
         self.subscribing = Subscribing(rights, ports, max_subscriptions=max_subscriptions, changed=self._forget)
         self.receiving = Receiving(rights, ports, self.subscribing)
-        self._freely_published = self.publishing.free
-        self._freely_received = self.receiving.free
+        self._published = self.publishing.judged.topics
+        self._received = self.receiving.judged.topics
 
     def _forget(self) -> None:
         self.receiving.forget()
@@ -82,6 +82,11 @@ class Monitor:
         """Withdraw what is subscribed and not allowed any more; returns how many filters."""
         return self.subscribing.settle()
 
+    def harvest(self) -> None:
+        """Tell what passed since it was last told."""
+        self.publishing.judged.harvest()
+        self.receiving.judged.harvest()
+
     def from_device(self, packet: Packet) -> None:
         """Judge a packet that the device sent after CONNECT.
 
@@ -90,17 +95,23 @@ class Monitor:
             Denied: the packet was denied, and the segment says to disconnect for it.
         """
         if type(packet) is Publish:  # first, and without a look-up: this is nearly all of the traffic
-            if packet.qos or packet.retain or packet.topic not in self._freely_published:
+            judged = self._published.get(packet.topic)
+            if packet.qos or packet.retain or judged is None or not judged.free:
                 self.publishing.publish(packet)
             else:
+                judged.count += 1
+                judged.bytes += len(packet.payload)
                 self.ports.to_backend(packet)
             return
         if type(packet) is PublishRun:
-            if packet.topic in self._freely_published:
-                self.ports.to_backend(packet)
-            else:
+            judged = self._published.get(packet.topic)
+            if judged is None or not judged.free:
                 for message in taken_apart(packet):
                     self.publishing.publish(message)
+            else:
+                judged.count += packet.count
+                judged.bytes += packet.size
+                self.ports.to_backend(packet)
             return
         handler = _FROM_DEVICE.get(type(packet))
         if handler is None:
@@ -114,17 +125,23 @@ class Monitor:
             ProtocolError: the backend sent what no server may send.
         """
         if type(packet) is Publish:
-            if packet.retain or packet.topic not in self._freely_received:
+            judged = self._received.get(packet.topic)
+            if packet.retain or judged is None or not judged.free:
                 self.receiving.deliver(packet)
             else:
+                judged.count += 1
+                judged.bytes += len(packet.payload)
                 self.ports.to_device(packet)
             return
         if type(packet) is PublishRun:
-            if packet.topic in self._freely_received:
-                self.ports.to_device(packet)
-            else:
+            judged = self._received.get(packet.topic)
+            if judged is None or not judged.free:
                 for message in taken_apart(packet):
                     self.receiving.deliver(message)
+            else:
+                judged.count += packet.count
+                judged.bytes += packet.size
+                self.ports.to_device(packet)
             return
         handler = _FROM_BACKEND.get(type(packet))
         if handler is None:

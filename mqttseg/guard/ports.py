@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.flows import Traffic
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action
 from mqttseg.wire.packets import Packet
-
-DECISIONS_KEPT = 1024
-"""Topics a session keeps decided, in each direction; then it starts over."""
 
 
 class Denied(Exception):  # noqa: N818  # not an error: the segment says ``on_denied: disconnect``
@@ -41,6 +39,9 @@ class Ports(Protocol):
 
         ``origin``: the session it is from; None when the backend does not say, then it is that of the topic's message.
         """
+
+    def passed(self, traffic: Traffic) -> None:
+        """Tell what passed; not once per message."""
 
     def report(self, event: Event) -> None:
         """Tell what happened; device, segment and address are filled in."""

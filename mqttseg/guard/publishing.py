@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
-from mqttseg.guard.ports import DECISIONS_KEPT, Denied, Ports, tell
+from mqttseg.guard.ports import Denied, Ports, tell
+from mqttseg.guard.traffic import JudgedTopic, JudgedTopics
 from mqttseg.guard.verdict import is_large, judge
 from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.flows import Direction
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action, OnDenied
@@ -25,19 +27,18 @@ UNRELEASED_BYTES = 16 << 20
 class Publishing:
     """One session's way from the device to the backend.
 
-    ``free``: topics on which a QoS 0 message that is not to be retained needs no more thought.
+    On a ``free`` topic of ``judged`` a QoS 0 message that is not to be retained needs no more thought.
     """
 
-    __slots__ = ("_decisions", "_payload", "_ports", "_rights", "_unreleased", "_unreleased_bytes", "free")
+    __slots__ = ("_payload", "_ports", "_rights", "_unreleased", "_unreleased_bytes", "judged")
 
     def __init__(self, rights: Rights, ports: Ports) -> None:
         self._rights = rights
         self._payload = rights.limits.payload
         self._ports = ports
-        self._decisions: dict[str, Decision] = {}
+        self.judged = JudgedTopics(rights, Direction.PUBLISH, ports.passed)
         self._unreleased: dict[int, tuple[str, int]] = {}
         self._unreleased_bytes = 0
-        self.free: set[str] = set()
 
     def resume(self, unreleased: Mapping[int, tuple[str, int]]) -> None:
         """What a stored session has not released: packet id -> topic and size."""
@@ -48,16 +49,13 @@ class Publishing:
         """The policy changed (rule 7)."""
         self._rights = rights
         self._payload = rights.limits.payload
-        self._forget()
-
-    def _forget(self) -> None:
-        self._decisions.clear()
-        self.free.clear()
+        self.judged.change_rights(rights)
 
     def publish(self, packet: Publish) -> None:
         """Judge a PUBLISH. Raises ProtocolError, PeerError (too much unreleased) and Denied."""
         topic = packet.topic
-        decision = self._decisions.get(topic) or self._decide(topic)
+        judged = self.judged.topics.get(topic) or self._judge(topic)
+        decision = judged.decision
         if packet.qos == 2:
             self._check_reuse(packet.packet_id, topic)
         if not decision.allowed or packet.retain or self._payload is not None:
@@ -69,18 +67,13 @@ class Publishing:
             packet = self._unretained(packet)
         if packet.qos == 2:
             self._keep_unreleased(packet)
+        judged.count += 1
+        judged.bytes += len(packet.payload)
         self._ports.to_backend(packet)
 
-    def _decide(self, topic: str) -> Decision:
+    def _judge(self, topic: str) -> JudgedTopic:
         decision = judge(self._rights, Action.PUBLISH, topic)
-        if is_large(topic):
-            return decision
-        if len(self._decisions) >= DECISIONS_KEPT:
-            self._forget()
-        self._decisions[topic] = decision
-        if decision.allowed and self._payload is None:
-            self.free.add(topic)
-        return decision
+        return self.judged.keep(topic, decision, free=decision.allowed and self._payload is None)
 
     def _check_reuse(self, packet_id: int, topic: str) -> None:
         known = self._unreleased.get(packet_id)
@@ -129,7 +122,7 @@ class Publishing:
         if topic is None:  # never forwarded, or released already [MQTT-4.3.3-2], and perhaps not safe yet
             self._ports.forget(packet.packet_id)
             return
-        decision = self._decisions.get(topic) or self._decide(topic)
+        decision = (self.judged.topics.get(topic) or self._judge(topic)).decision
         if decision.passes:
             self._ports.to_backend(packet)
             return

@@ -7,10 +7,12 @@ device publishes.
 from __future__ import annotations
 
 from mqttseg.errors import Reason
-from mqttseg.guard.ports import DECISIONS_KEPT, Ports, tell
+from mqttseg.guard.ports import Ports, tell
 from mqttseg.guard.subscribing import Subscribing
-from mqttseg.guard.verdict import is_large, judge
+from mqttseg.guard.traffic import JudgedTopic, JudgedTopics
+from mqttseg.guard.verdict import judge
 from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.flows import Direction
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action
@@ -20,63 +22,60 @@ from mqttseg.wire.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 class Receiving:
     """One session's way from the backend to the device.
 
-    ``free``: topics on which a message that is not a retained one needs no more thought.
+    On a ``free`` topic of ``judged`` a message that is not a retained one needs no more thought.
     """
 
-    __slots__ = ("_decisions", "_dropped", "_ports", "_rights", "_subscribing", "free")
+    __slots__ = ("_dropped", "_ports", "_rights", "_subscribing", "judged")
 
     def __init__(self, rights: Rights, ports: Ports, subscribing: Subscribing) -> None:
         self._rights = rights
         self._ports = ports
         self._subscribing = subscribing
-        self._decisions: dict[str, Decision] = {}
+        self.judged = JudgedTopics(rights, Direction.RECEIVE, ports.passed)
         self._dropped: set[int] = set()
-        self.free: set[str] = set()
 
     def change_rights(self, rights: Rights) -> None:
         """The policy changed (rule 7)."""
         self._rights = rights
-        self.forget()
+        self.judged.change_rights(rights)
 
     def forget(self) -> None:
         """What is subscribed changed."""
-        self._decisions.clear()
-        self.free.clear()
+        self.judged.forget()
 
     def deliver(self, packet: Publish) -> None:
         """Judge a PUBLISH of the backend; what the device may not see is acknowledged in its place (rule 6)."""
         topic = packet.topic
-        decision = self._decisions.get(topic) or self._decide(topic)
+        judged = self.judged.topics.get(topic) or self._judge(topic)
+        decision = judged.decision
         if packet.retain and decision.passes:
             publisher = self._ports.mute_publisher(topic, packet.origin)
             if publisher is not None:
                 self._withhold(packet, publisher)
                 return
         if decision.allowed:
-            self._ports.to_device(packet)
+            self._pass_on(packet, judged)
             return
         if not decision.passes and self._subscribing.narrows(topic):
             self._acknowledge(packet)  # what a narrowed filter leaves out is nobody's attempt at anything
             return
         tell(self._ports, Kind.DENY, decision, Action.RECEIVE, topic)
         if decision.passes:
-            self._ports.to_device(packet)
+            self._pass_on(packet, judged)
         else:
             self._acknowledge(packet)
 
-    def _decide(self, topic: str) -> Decision:
+    def _pass_on(self, packet: Publish, judged: JudgedTopic) -> None:
+        judged.count += 1
+        judged.bytes += len(packet.payload)
+        self._ports.to_device(packet)
+
+    def _judge(self, topic: str) -> JudgedTopic:
         if self._subscribing.matches(topic):
             decision = judge(self._rights, Action.RECEIVE, topic)
         else:
             decision = Decision(allowed=False, reason=Reason.NOT_SUBSCRIBED, rule=None)
-        if is_large(topic):
-            return decision
-        if len(self._decisions) >= DECISIONS_KEPT:
-            self.forget()
-        self._decisions[topic] = decision
-        if decision.allowed:
-            self.free.add(topic)
-        return decision
+        return self.judged.keep(topic, decision, free=decision.allowed)
 
     def _withhold(self, packet: Publish, publisher: str) -> None:
         """A retained message does not outlive its publisher's right (rule 7)."""

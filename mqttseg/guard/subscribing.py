@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from mqttseg.errors import PeerError, ProtocolError, Reason
 from mqttseg.guard.ports import Ports, tell
+from mqttseg.guard.traffic import traffic_of
 from mqttseg.guard.verdict import is_large, judge
 from mqttseg.observe.events import Kind
+from mqttseg.observe.flows import Direction
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action
@@ -139,6 +141,8 @@ class Subscribing:
         if decision.narrowed:
             self._narrowed.add(topic_filter)
         self.filters[topic_filter] = qos  # before SUBACK: retained messages may come first
+        traffic = traffic_of(self._rights, Direction.SUBSCRIBE, topic_filter, observed=not decision.allowed)
+        self._ports.passed(traffic)
         return None
 
     def _has_room(self, topic_filter: str) -> bool:

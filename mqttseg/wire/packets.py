@@ -90,12 +90,14 @@ class Publish:
 class PublishRun:
     """Several PUBLISH of one topic in a row, each QoS 0 without RETAIN and DUP: judged and routed like one.
 
-    ``frames`` is their bytes as they were received, ``count`` how many they are. Never made unless asked for.
+    ``frames`` is their bytes as they were received, ``count`` how many they are, ``size`` the bytes of their payloads.
+    Never made unless asked for.
     """
 
     topic: str
     frames: bytes
     count: int
+    size: int
 
     def __repr__(self) -> str:
         return f"PublishRun(topic={self.topic!r}, frames=<{len(self.frames)} bytes>, count={self.count})"

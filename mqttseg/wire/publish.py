@@ -59,9 +59,9 @@ class PublishReader:
         topic = self._topics.get(field) or self._new_topic(field)
         # A look at where the topic of the next packet would be, with a short header and a longer one
         if data.startswith(field, stop + 2) or data.startswith(field, stop + 3):
-            last, more = _run_end(data, stop, field, self.gather - 1, self._limit)
-            if more:
-                return PublishRun(topic, data[at:last], more + 1), last
+            last, count, size = _run(data, at, field, self.gather, self._limit)
+            if count > 1:
+                return PublishRun(topic, data[at:last], count, size), last
         return Publish(topic, data[end:stop], 0, False, False, 0, data[at:stop]), stop
 
     def other(self, frame: bytes, at: int) -> Publish:
@@ -99,14 +99,14 @@ class PublishReader:
         self._topics[field] = topic
 
 
-def _run_end(data: bytes, at: int, field: bytes, most: int, limit: int) -> tuple[int, int]:
-    """How far plain PUBLISH with this topic field go on from ``at``: where they end, and how many they are.
+def _run(data: bytes, at: int, field: bytes, most: int, limit: int) -> tuple[int, int, int]:
+    """How far plain PUBLISH with this topic field go on from ``at``: where they end, how many, their payloads' bytes.
 
     At most ``most`` and RUN_BYTES, none over ``limit`` bytes. Stops before anything else, be it another packet, one
     that has not come whole, or a malformed one: what that is, is found out where single packets are read.
     """
-    count, end, least = 0, min(len(data), at + RUN_BYTES), len(field)
-    follows = data.startswith
+    start, end, least, follows = at, min(len(data), at + RUN_BYTES), len(field), data.startswith
+    count = longer = 0
     while count < most and at + 2 < end and data[at] == PLAIN:
         length, body = data[at + 1], at + 2
         if length > 0x7F:
@@ -117,9 +117,10 @@ def _run_end(data: bytes, at: int, field: bytes, most: int, limit: int) -> tuple
         stop = body + length
         if length < least or stop > end or stop - at > limit or not follows(field, body):
             break
+        longer += body - at - 2
         count += 1
         at = stop
-    return at, count
+    return at, count, at - start - count * (2 + least) - longer
 
 
 def taken_apart(run: PublishRun) -> Iterator[Publish]:

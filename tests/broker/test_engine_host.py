@@ -467,6 +467,22 @@ class TestPlugins:
         assert plugin.of("stopped")
 
 
+def test_traffic_is_told_of_who_is_there_and_of_who_left(broker: RunningBroker) -> None:
+    broker.do(broker.guard.harvest)
+    with join(broker, "cam-2") as reader:
+        reader.subscribe("cameras/#")
+        with join(broker, "cam-1") as writer:
+            writer.publish("cameras/x", b"data", qos=1)
+        assert reader.expect(Publish).payload == b"data"
+        away(broker, "cam-1")
+        told = broker.do(broker.guard.harvest)
+    assert {(t.device, t.segment, t.direction, t.topic, t.count, t.bytes) for t in told} == {
+        ("cam-1", "cameras", "publish", "cameras/x", 1, 4),
+        ("cam-2", "cameras", "receive", "cameras/x", 1, 4),
+        ("cam-2", "cameras", "subscribe", "cameras/#", 1, 0),
+    }
+
+
 def test_figures_are_told_without_a_plugin_too(tmp_path: Path) -> None:
     with RunningBroker(TestSite(tmp_path, policy=SYS_POLICY)) as running, join(running, "watch-1") as watcher:
         broker: Any = running.broker

@@ -70,7 +70,7 @@ def test_run_of_messages_reaches_every_reader_as_it_came_and_each_of_its_message
     for reader in (slow, quick):
         reader.subscribe(("a", 2))
     slow.writable = False
-    run = PublishRun("a", publish_frame(b"a", b"1") + publish_frame(b"a", b"2"), 2)
+    run = PublishRun("a", publish_frame(b"a", b"1") + publish_frame(b"a", b"2"), 2, 2)
     site.device("w").say(run)
     assert quick.take(PublishRun) == [run]
     assert slow.take(PublishRun) == []

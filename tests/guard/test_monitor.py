@@ -12,7 +12,9 @@ from mqttseg.guard.backend import Resumed
 from mqttseg.guard.monitor import Monitor
 from mqttseg.guard.ports import Denied
 from mqttseg.guard.publishing import UNRELEASED, UNRELEASED_BYTES
+from mqttseg.guard.traffic import ANY, TOPICS_KEPT
 from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.flows import Direction, Traffic
 from mqttseg.policy.compiled import Compiled, compile_policy
 from mqttseg.policy.load import load_policy
 from mqttseg.wire.encode import encode
@@ -70,6 +72,7 @@ class Wires:
         self.backend: list[Packet] = []
         self.forgotten: list[int] = []
         self.events: list[Event] = []
+        self.traffic: list[Traffic] = []
         self.room_for_retained = True
         self.mute: str | None = None
 
@@ -88,6 +91,9 @@ class Wires:
 
     def mute_publisher(self, topic: str, origin: str | None) -> str | None:
         return self.mute
+
+    def passed(self, traffic: Traffic) -> None:
+        self.traffic.append(traffic)
 
     def report(self, event: Event) -> None:
         self.events.append(event)
@@ -455,7 +461,7 @@ def test_sizes_of_unreleased_messages_come_back_with_the_session(tmp_path: Path)
 
 def _run(topic: str, *payloads: bytes) -> PublishRun:
     frames = [encode(Publish(topic, payload)) for payload in payloads]
-    return PublishRun(topic, b"".join(frames), len(frames))
+    return PublishRun(topic, b"".join(frames), len(frames), sum(map(len, payloads)))
 
 
 def test_run_of_an_allowed_topic_passes_whole_once_the_topic_is_decided(tmp_path: Path) -> None:
@@ -488,3 +494,59 @@ def test_run_from_the_backend_is_delivered_only_where_the_device_is_subscribed(t
     thermo.monitor.from_backend(run)
     thermo.monitor.from_backend(run)
     assert thermo.wires.device == [Publish("hvac/all/news", b"1"), Publish("hvac/all/news", b"2"), run]
+
+
+def _told(device: Judged) -> list[tuple[Direction, str, int, int, bool]]:
+    device.monitor.harvest()
+    told, device.wires.traffic = device.wires.traffic, []
+    assert {traffic.segment for traffic in told} <= {"hvac", "wide", "trial"}
+    return [(t.direction, t.topic, t.count, t.bytes, t.observed) for t in told]
+
+
+def test_what_passed_is_told_once_by_direction_and_topic(tmp_path: Path) -> None:
+    device = judged(tmp_path, "wide-1")
+    device.monitor.subscribing.resume({"wide/#": 1})
+    device.monitor.from_device(_run("wide/t", b"1", b"22"))
+    device.monitor.from_device(_run("wide/t", b"333", b"4444"))
+    device.monitor.from_device(Publish("wide/t", b"55555"))
+    device.monitor.from_device(Publish("wide/u", b"1", 1, packet_id=1))
+    device.monitor.from_device(Publish("cameras/c", b"1"))
+    device.monitor.from_backend(Publish("wide/t", b"1"))
+    device.monitor.from_backend(_run("wide/t", b"1", b"22"))
+    assert _told(device) == [
+        (Direction.PUBLISH, "wide/t", 5, 15, False),
+        (Direction.PUBLISH, "wide/u", 1, 1, False),
+        (Direction.RECEIVE, "wide/t", 3, 4, False),
+    ]
+    assert _told(device) == []
+
+
+def test_what_passed_is_told_before_the_decision_on_it_is_dropped(tmp_path: Path) -> None:
+    device = judged(tmp_path, "wide-1")
+    device.monitor.from_device(Publish("wide/t", b"1"))
+    device.monitor.change_rights(compiled(tmp_path).rights("wide-1"))
+    assert _told(device) == [(Direction.PUBLISH, "wide/t", 1, 1, False)]
+    for number in range(TOPICS_KEPT + 1):
+        device.monitor.from_device(Publish(f"wide/{number}", b"1"))
+    assert len(device.wires.traffic) == TOPICS_KEPT
+    assert len(_told(device)) == TOPICS_KEPT + 1
+
+
+def test_large_topics_are_counted_and_not_kept(tmp_path: Path) -> None:
+    device = judged(tmp_path, "wide-1")
+    for number in range(3):
+        device.monitor.from_device(Publish(f"wide/{number}/{'x' * 300}", b"12"))
+    assert sum(traffic.count for traffic in device.wires.traffic) == 2
+    assert _told(device)[-1] == (Direction.PUBLISH, ANY, 1, 2, False)
+    assert not device.monitor.publishing.judged.topics
+
+
+def test_what_only_observe_mode_lets_through_is_told_as_such(tmp_path: Path) -> None:
+    device = judged(tmp_path, "trial-1")
+    device.monitor.from_device(Publish("cameras/c", b"1"))
+    device.monitor.from_device(Subscribe(1, (("trial/#", 0), ("cameras/#", 0))))
+    assert _told(device) == [
+        (Direction.SUBSCRIBE, "trial/#", 1, 0, False),
+        (Direction.SUBSCRIBE, "cameras/#", 1, 0, True),
+        (Direction.PUBLISH, "cameras/c", 1, 1, True),
+    ]

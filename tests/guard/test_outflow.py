@@ -108,9 +108,9 @@ def test_what_may_not_be_dropped_ends_the_connection_past_twice_the_limit() -> N
 
 def test_run_of_messages_is_written_as_it_came_and_counted_message_by_message_when_it_is_dropped() -> None:
     flow, transport, loop, _ = outflow(takes=10)
-    flow.send(PublishRun("t", bytes(10), 5))
+    flow.send(PublishRun("t", bytes(10), 5, 0))
     loop.turn()
     assert transport.written == [bytes(10)]
     flow.send(message(LIMIT + 1, qos=1))
-    flow.send(PublishRun("t", bytes(10), 5))
+    flow.send(PublishRun("t", bytes(10), 5, 0))
     assert (flow.full, flow.dropped) == (True, 5)

@@ -229,9 +229,9 @@ def test_messages_of_one_topic_in_a_row_are_one_run_until_another_packet_comes()
     other, retained = publish_frame(b"a/c", b"1"), publish_frame(b"a/b", b"1", retain=True)
     read = outcome([one + two + one + other + one + one + retained + one], gather=256).packets
     assert read == [
-        PublishRun("a/b", one + two + one, 3),
+        PublishRun("a/b", one + two + one, 3, 302),
         Publish("a/c", b"1"),
-        PublishRun("a/b", one + one, 2),
+        PublishRun("a/b", one + one, 2, 2),
         Publish("a/b", b"1", retain=True),
         Publish("a/b", b"1"),
     ]
@@ -243,12 +243,12 @@ def test_run_is_no_longer_than_what_is_written_at_once_and_ends_before_a_packet_
     assert max(len(packet.frames) for packet in runs if isinstance(packet, PublishRun)) <= 16_010 + RUN_BYTES
     small = publish_frame(b"a/b", b"1")
     read, error, _ = outcome([small * 3 + large], max_packet=1000, gather=256)
-    assert read == [PublishRun("a/b", small * 3, 3)]
+    assert read == [PublishRun("a/b", small * 3, 3, 3)]
     assert error is not None
 
 
 def test_message_that_ends_inside_its_topic_is_no_part_of_a_run() -> None:
     good = publish_frame(b"a/b", b"1")
     read, error, _ = outcome([good + good + b"\x30\x04\x00\x03a/" + good], gather=256)
-    assert read == [PublishRun("a/b", good * 2, 2)]
+    assert read == [PublishRun("a/b", good * 2, 2, 2)]
     assert error is not None
