@@ -24,7 +24,8 @@ class Inflow:
     """Feeds packets to ``handle`` in order. While anyone holds, packets wait where they are and reading is paused.
 
     ``heard`` is told that whole packets came, once for many: single bytes keep no connection alive. ``pause`` is told
-    when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon; ``clock`` counts seconds.
+    when to pause reading and when to go on; ``yield_turn``, to arrange for ``take_turn`` soon; ``clock`` counts
+    seconds.
     """
 
     __slots__ = (

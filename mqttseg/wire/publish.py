@@ -58,7 +58,7 @@ class PublishReader:
         field = data[body:end]
         topic = self._topics.get(field) or self._new_topic(field)
         # A look at where the topic of the next packet would be, with a short header and a longer one
-        if data.startswith(field, stop + 2) or data.startswith(field, stop + 3):
+        if stop < len(data) and (data.startswith(field, stop + 2) or data.startswith(field, stop + 3)):
             last, count, size = _run(data, at, field, self.gather, self._limit)
             if count > 1:
                 return PublishRun(topic, data[at:last], count, size), last

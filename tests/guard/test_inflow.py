@@ -14,11 +14,12 @@ class Loop:
     """A clock that each packet moves on by what it weighs, and the turns that were asked for."""
 
     def __init__(self, weight: float) -> None:
-        self.now, self.turns, self.handled = 0.0, 0, 0
+        self.now, self.turns, self.handled, self.times_heard = 0.0, 0, 0, 0
         self._weight = weight
         self.inflow = Inflow(
             Decoder(from_client=True, max_packet=1 << 20),
             self.handle,
+            heard=self.heard,
             pause=lambda _: None,
             yield_turn=self.yield_turn,
             clock=lambda: self.now,
@@ -27,6 +28,9 @@ class Loop:
     def handle(self, _: Packet) -> None:
         self.now += self._weight
         self.handled += 1
+
+    def heard(self) -> None:
+        self.times_heard += 1
 
     def yield_turn(self) -> None:
         self.turns += 1
@@ -50,3 +54,12 @@ def test_packets_that_came_meanwhile_follow_in_order() -> None:
     while loop.inflow.waits:
         loop.inflow.take_turn()
     assert loop.handled == 3
+
+
+def test_device_is_heard_once_for_many_packets_and_not_before_one_is_whole() -> None:
+    loop, frame = Loop(0.0), encode(Publish("a", b"payload"))
+    for byte in frame[:-1]:
+        loop.inflow.feed(bytes((byte,)))
+    assert loop.times_heard == 0
+    loop.inflow.feed(frame[-1:] + frame * 10)
+    assert (loop.times_heard, loop.handled) == (1, 11)
