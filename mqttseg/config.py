@@ -78,6 +78,8 @@ class BrokerLimits:
     connections_per_device: int
     write_buffer: int
     retained: int
+    retained_per_device: int
+    retained_bytes_per_device: int
     pending_handshakes: int
     client_subscriptions: int
 
@@ -220,6 +222,11 @@ class LimitsEntry(Keys):
     connections_per_device: Count = Field(default=10, description="Connections that one device may have at once.")
     write_buffer: Size = Field(default=1 << 20, description="Bytes that wait for a slow reader.")
     retained: Count = Field(default=10_000, description="Retained messages in all.")
+    retained_per_device: Count = Field(default=2000, description="Retained messages of one device.")
+    retained_bytes_per_device: Size = Field(
+        default=32 << 20,
+        description="Bytes of one device's retained messages, and 500 for each.",
+    )
     pending_handshakes: Count = Field(default=4096, description="Connections that have not sent CONNECT yet.")
     client_subscriptions: Count = Field(
         default=1000, description="Subscriptions per session, where the segment sets no limit."

@@ -38,6 +38,8 @@ DEFAULT_LIMITS = BrokerLimits(
     connections_per_device=10,
     write_buffer=1024 * 1024,
     retained=10_000,
+    retained_per_device=2000,
+    retained_bytes_per_device=32 << 20,
     pending_handshakes=4096,
     client_subscriptions=1000,
 )

@@ -99,6 +99,11 @@ class AmqttBackend:
         """Who published each retained message."""
         return _Origins(self._broker)
 
+    def retained_by(self, device_id: str) -> int:
+        """How many messages of the device are retained; counted each time, for amqtt tells nobody of a change."""
+        origins = self.retained_origins()
+        return sum((origins[topic] or "").partition("/")[0] == device_id for topic in list(origins))
+
     def sessions_of(self, device_id: str) -> Collection[str]:
         """Sessions that amqtt keeps for the device."""
         sessions, known = self._broker.sessions, self._keys.get(device_id, set())

@@ -34,6 +34,7 @@ class EngineBackend:
         self.sessions = HostedSessions(engine)
         self.retained = HostedRetained(engine, self.session)
         self._origins = _Origins(engine.retained)
+        self._links: dict[str, Link] = {}
         self._keys: dict[str, set[str]] = {}
         for key in engine.sessions:
             self._keys.setdefault(device_of(key), set()).add(key)
@@ -41,6 +42,7 @@ class EngineBackend:
     def open(self, connect: Connect, peer: Peer, link: Link) -> EngineConversation:
         """Open a conversation with the engine for a session."""
         self.events.fire_packet(MQTTEvents.PACKET_RECEIVED, connect, None)
+        self._links[connect.client_id] = link
         return EngineConversation(self, connect, peer, link)
 
     def admits(self, session: AmqttSession) -> bool:  # noqa: ARG002  # a stock broker asks with it
@@ -60,6 +62,16 @@ class EngineBackend:
     def retained_origins(self) -> Mapping[str, str | None]:
         """Who published each retained message."""
         return self._origins
+
+    def retained_by(self, device_id: str) -> int:
+        """How many messages of the device are retained."""
+        return self.engine.retained_by(device_id)
+
+    def subscribed(self, key: str, topic_filter: str, qos: int) -> None:
+        """The host subscribed a session: the guard has to know, if its device is there."""
+        link = self._links.get(key)
+        if link is not None:
+            link.subscribed(topic_filter, qos)
 
     def sessions_of(self, device_id: str) -> Collection[str]:
         """Sessions that the engine keeps for the device."""
@@ -89,6 +101,10 @@ class EngineBackend:
         """The filters that the engine holds for a session."""
         session = self.engine.sessions.get(key)
         return {} if session is None else dict(session.filters)
+
+    def closed(self, key: str) -> None:
+        """The connection of this session is gone."""
+        self._links.pop(key, None)
 
     def tell_retained(self, message: Message) -> None:
         """Tell plugins what was retained, or, by an empty payload, cleared."""
@@ -166,6 +182,7 @@ class EngineConversation:
 
     async def end(self) -> None:
         """Let go of the session; at once."""
+        self._backend.closed(self._key)
         connection, self._connection = self._connection, None
         if connection is None:
             return

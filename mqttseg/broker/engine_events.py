@@ -28,7 +28,7 @@ def as_event(told: EngineEvent) -> Event | None:
         case SessionExpired(key, messages):
             return _limit(key, "its session expired, with the messages it was owed", count=max(messages, 1))
         case RetainedRefused(topic, origin):
-            return _limit(origin, "limits.retained is reached: delivered, not retained", topic=topic)
+            return _limit(origin, "a limit on retained messages is reached: delivered, not retained", topic=topic)
         case IncomingRefused(key, topic):
             return _limit(key, "too many QoS 2 messages published and not released", topic=topic)
         case StoreFailed(detail):

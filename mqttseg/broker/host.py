@@ -166,7 +166,10 @@ class SegmentedBroker(Broker):
         known = engine.sessions.get(session.client_id or "")
         if known is None or filter_problem(topic_filter) or qos not in {0, 1, 2}:
             return FAILURE
-        return qos if engine.enroll(known, topic_filter, qos) else FAILURE
+        if not engine.enroll(known, topic_filter, qos):
+            return FAILURE
+        self.backend.subscribed(known.key, topic_filter, qos)
+        return qos
 
     # Not public
 

@@ -37,6 +37,7 @@ class StoredEngine:
             queue_messages=config.limits.queue,
             drop=Drop.OLDEST,  # as behind stock amqtt: what a device missed long ago is worth least
             retained_messages=config.limits.retained,
+            retained_share=config.limits.retained_bytes_per_device,
             session_expiry=session_expiry,
         )
         loop = asyncio.get_running_loop()

@@ -79,6 +79,10 @@ class Engine:
         """Topic -> retained message."""
         return MappingProxyType(self._retained.messages)
 
+    def retained_by(self, owner: str) -> int:
+        """How many retained messages are from sessions whose key is ``owner`` or begins with ``owner/``."""
+        return self._retained.held_by(owner)
+
     @property
     def sessions(self) -> Mapping[str, Session]:
         """Key -> session, present or absent."""

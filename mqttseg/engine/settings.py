@@ -31,6 +31,9 @@ class Drop(StrEnum):
 class EngineSettings:
     """Bounds of the engine. Bytes are of topic and payload; times are seconds.
 
+    ``retained_share``: bytes that the sessions of one owner may have retained, those whose keys are the same up to the
+    first slash.
+
     ``session_expiry`` None keeps the session of an absent device for ever. ``unacknowledged`` bounds what waits for a
     store that fails. Topics and filters of more than ``levels`` levels are not retained and not subscribed.
     """
@@ -43,6 +46,7 @@ class EngineSettings:
     incoming: int = 1000
     retained_messages: int = 100_000
     retained_bytes: int = 256 * 2**20
+    retained_share: int = 32 * 2**20
     session_expiry: float | None = None
     routes: int = 32_768
     levels: int = 201

@@ -39,6 +39,9 @@ class Link(Protocol):
     def send(self, packet: Packet) -> None:
         """Judge the packet and send it. A PUBLISH that is not delivered is acknowledged to the backend at once."""
 
+    def subscribed(self, topic_filter: str, qos: int) -> None:
+        """Learn of a subscription that the device did not ask for: judged like any, and withdrawn if it may not be."""
+
     def hold(self, who: str) -> None:
         """Stop reading from the device until ``release`` of the same name."""
 
@@ -91,6 +94,9 @@ class Backend(Protocol):
 
     def retained_origins(self) -> Mapping[str, str | None]:
         """Topic of each retained message, and the session key of its publisher (None: the broker itself)."""
+
+    def retained_by(self, device_id: str) -> int:
+        """How many messages of the device's sessions are retained."""
 
     def sessions_of(self, device_id: str) -> Collection[str]:
         """Keys of the sessions kept for a device, connected or not."""

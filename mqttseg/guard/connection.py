@@ -235,7 +235,7 @@ class Connection(asyncio.Protocol):
 
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits."""
-        return self._guard.may_retain(topic)
+        return self._guard.may_retain(topic, self.rights.device_id)
 
     def mute_publisher(self, topic: str, origin: str | None) -> str | None:
         """The publisher of a retained message, if it has lost the right."""
@@ -272,6 +272,11 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("a packet of the backend could not be judged; the connection ends")
             self.cut(Reason.INTERNAL_ERROR, "see the log")
+
+    def subscribed(self, topic_filter: str, qos: int) -> None:
+        """The backend subscribed the session by itself."""
+        if self.monitor is not None and not self.closed:
+            self._guarded(self.monitor.subscribing.learn, topic_filter, qos)
 
     def hold(self, who: str) -> None:
         """Stop reading the device until ``release``."""

@@ -22,6 +22,7 @@ from mqttseg.guard.admission import SERVER_UNAVAILABLE, Admission, Refusal
 from mqttseg.guard.backend import Backend
 from mqttseg.guard.connection import Connection
 from mqttseg.guard.limits import TokenBucket
+from mqttseg.guard.retaining import Retaining
 from mqttseg.guard.roster import Roster
 from mqttseg.guard.traffic import UntoldTraffic
 from mqttseg.guard.verdict import is_large, judge
@@ -47,9 +48,6 @@ DECISIONS_KEPT = 8192
 
 TURN = 0.004
 """Seconds of work on all connections, after which everybody else has a turn of the loop."""
-
-_STORED_WITHIN = 10.0
-"""Seconds after which a retained message that the backend has not stored is not going to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Guard:
         self._admitted: dict[tuple[str, str], bool] = {}
         backend.judged_by(self.may_receive)
         self.roster: Roster[Connection] = Roster()
-        self._retaining: dict[str, float] = {}
+        self._retaining = Retaining(self.limits.retained, self.limits.retained_per_device)
         self._buckets: dict[str, tuple[float, float, TokenBucket]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -184,18 +182,9 @@ class Guard:
             self._admitted[key, topic] = admitted
         return admitted
 
-    def may_retain(self, topic: str) -> bool:
-        """Whether one more retained message fits (rule 8). Until the backend has stored it, it counts here."""
-        retained, now = self.backend.retained_origins(), self.loop.time()
-        if topic in retained or topic in self._retaining:
-            return True
-        if len(retained) + len(self._retaining) >= self.limits.retained:
-            waiting = self._retaining.items()
-            self._retaining = {t: at for t, at in waiting if t not in retained and now - at < _STORED_WITHIN}
-        if len(retained) + len(self._retaining) >= self.limits.retained:
-            return False
-        self._retaining[topic] = now
-        return True
+    def may_retain(self, topic: str, device_id: str) -> bool:
+        """Whether one more retained message of the device fits, in all and in its share (rule 8)."""
+        return self._retaining.admits(topic, device_id, self.backend, self.loop.time())
 
     def mute_publisher(self, topic: str, origin: str | None) -> str | None:
         """The publisher of a retained message, if it may not publish there any more (rule 7).
@@ -263,7 +252,7 @@ class Guard:
         limit = self.compiled.rights(device_id).limits.payload
         if limit is not None and len(will.payload) > limit:
             return Reason.PAYLOAD_TOO_LARGE
-        if will.retain and will.payload and not self.may_retain(will.topic):
+        if will.retain and will.payload and not self.may_retain(will.topic, device_id):
             return Reason.RATE_LIMIT
         return None
 

@@ -53,8 +53,8 @@ class Keeper(Protocol[ConnectionT_contra]):
     def bucket(self, rights: Rights) -> TokenBucket | None:
         """The device's token bucket; None when its segment sets no rate."""
 
-    def may_retain(self, topic: str) -> bool:
-        """Whether one more retained message fits (rule 8)."""
+    def may_retain(self, topic: str, device_id: str) -> bool:
+        """Whether one more retained message of the device fits (rule 8)."""
 
     def mute_publisher(self, topic: str, origin: str | None) -> str | None:
         """The publisher of a retained message, if it may not publish there any more (rule 7)."""

@@ -102,7 +102,7 @@ class Publishing:
 
     def _unretained(self, packet: Publish) -> Publish:
         """There is no room to retain it; whoever is subscribed now gets it all the same (rule 8, rule 10)."""
-        detail = "limits.retained is reached: delivered, and not retained"
+        detail = "limits.retained or retained_per_device is reached: delivered, and not retained"
         event = Event(Kind.LIMIT, Reason.RATE_LIMIT, action=Action.PUBLISH, topic=packet.topic, detail=detail)
         self._ports.report(event)
         return replace(packet, retain=False, frame=None)

@@ -92,13 +92,23 @@ class Subscribing:
         self._change()
         self._narrowed.clear()
         for topic_filter in list(self.filters):
-            decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
-            if decision.narrowed:
-                self._narrowed.add(topic_filter)
-            if not decision.passes:
-                del self.filters[topic_filter]
-                self._dropped.append(topic_filter)
-                tell(self._ports, Kind.WITHDRAW, decision, Action.SUBSCRIBE, topic_filter)
+            self._judge_held(topic_filter)
+
+    def learn(self, topic_filter: str, qos: int) -> None:
+        """The backend subscribed the session by itself: withdrawn at once if the rights do not cover it (rule 5)."""
+        self.filters[topic_filter] = qos
+        self._change()
+        self._judge_held(topic_filter)
+        self.withdraw()
+
+    def _judge_held(self, topic_filter: str) -> None:
+        decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
+        if decision.narrowed:
+            self._narrowed.add(topic_filter)
+        if not decision.passes:
+            del self.filters[topic_filter]
+            self._dropped.append(topic_filter)
+            tell(self._ports, Kind.WITHDRAW, decision, Action.SUBSCRIBE, topic_filter)
 
     def withdraw(self) -> None:
         """Have the backend end the subscriptions that were dropped here."""

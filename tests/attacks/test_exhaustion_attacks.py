@@ -346,6 +346,26 @@ class TestKept:
                 greedy.publish(f"lab/r/{number}", b"", qos=1, retain=True)
         watch.wait_for(Kind.LIMIT, Reason.RATE_LIMIT, "lab-1")
 
+    def test_one_device_cannot_use_up_what_the_others_may_retain(self, tmp_path: Path) -> None:
+        """In one write again; over its share its messages are delivered and not retained, and the others' are."""
+        settings = "limits: {retained: 50, retained_per_device: 30}"
+        with (
+            RunningBroker(TestSite(tmp_path, settings=settings)) as site,
+            client(site, "lab-1") as greedy,
+            client(site, "cam-1") as modest,
+        ):
+            assert greedy.connect("lab-1").code == 0
+            greedy.send(*(Publish(f"lab/r/{number}", b"x", retain=True) for number in range(200)))
+            while self.retained(site) < 30:
+                greedy.ping()
+            assert modest.connect("cam-1").code == 0
+            for number in range(20):
+                modest.publish(f"cameras/r/{number}", b"y", qos=1, retain=True)
+            while self.retained(site) < 50:
+                modest.ping()
+            site.wait_for_reason(Kind.LIMIT, Reason.RATE_LIMIT, "lab-1")
+            assert [e for e in site.events if e.kind is Kind.LIMIT and e.device == "cam-1"] == []
+
     @staticmethod
     def retained(broker: RunningBroker) -> int:
         count: int = broker.do(lambda: len(broker.guard.backend.retained_origins()))

@@ -458,6 +458,17 @@ class TestPlugins:
             assert camera.expect(Publish).payload == b"waiting"
         extended.wait_for(lambda event: event.kind is Kind.WITHDRAW and event.topic == "hvac/#")
 
+    def test_plugin_subscribes_a_device_that_is_there(self, extended: RunningBroker, plugin: Any) -> None:
+        """The guard knows of it: what is allowed arrives, and what is not is withdrawn."""
+        with join(extended, "cam-1") as camera, join(extended, "cam-2") as speaker:
+            seen = len(extended.events)
+            extended.do(lambda: plugin.context.add_subscription("cam-1", "cameras/#", 1))
+            extended.do(lambda: plugin.context.add_subscription("cam-1", "hvac/#", 1))
+            speaker.publish("cameras/x", b"live", qos=1)
+            assert camera.expect(Publish).payload == b"live"
+            assert [e.topic for e in extended.events[seen:] if e.kind is Kind.WITHDRAW] == ["hvac/#"]
+            assert "hvac/#" not in extended.do(lambda: dict(plugin.context.subscriptions))
+
     def test_plugin_hears_of_start_and_stop(self, tmp_path: Path) -> None:
         with RunningBroker(TestSite(tmp_path), plugins={listening_plugin.PATH: {}}) as running:
             plugin: Any = running.broker.plugins_manager.get_plugin("ListeningPlugin")

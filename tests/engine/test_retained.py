@@ -119,6 +119,22 @@ def test_host_clears_a_retained_message(any_site: Site) -> None:
     assert _retained(any_site) == []
 
 
+def test_one_owner_cannot_fill_the_bytes_and_others_keep_theirs(site: Site) -> None:
+    site.settings = EngineSettings(retained_share=5_000)
+    site.start()
+    for name in ("a", "a/2"):
+        writer = site.device(name)
+        for number in range(9):
+            writer.publish(f"{name}/{number}", bytes(400), retain=True)
+    assert site.engine.retained_by("a") == 5
+    other = site.device("b")
+    other.publish("b", bytes(400), retain=True)
+    other.publish("b", bytes(4_000), retain=True)
+    assert len(site.engine.retained["b"].payload) == 4_000
+    site.device("a").publish("a/0", b"", retain=True)
+    assert (site.engine.retained_by("a"), site.engine.retained_by("b"), site.engine.retained_by("c")) == (4, 1, 0)
+
+
 @pytest.mark.parametrize(
     "settings",
     [EngineSettings(retained_messages=2), EngineSettings(retained_bytes=1030), EngineSettings(levels=1)],

@@ -156,6 +156,10 @@ class HostileBackend:
         """Nothing is retained."""
         return {}
 
+    def retained_by(self, device_id: str) -> int:
+        """Nothing is retained."""
+        return 0
+
     def sessions_of(self, device_id: str) -> Collection[str]:
         """Nothing is kept."""
         return ()
