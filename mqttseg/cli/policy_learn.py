@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mqttseg.observe.flows import Flow
 
 DENIED = 4
+_MOST_WARNINGS = 20
 _MOST_EVENTS = 100_000  # denials to look at
 
 
@@ -73,8 +74,10 @@ def learn(
         show_json(_told(made))
     else:
         print(made.text, end="")
-    for warning in made.warnings:
+    for warning in made.warnings[:_MOST_WARNINGS]:
         warn(warning)
+    if len(made.warnings) > _MOST_WARNINGS:
+        warn(f"and {len(made.warnings) - _MOST_WARNINGS:,} more like these; --json has them all")
 
 
 def simulate(

@@ -87,3 +87,16 @@ def test_what_cannot_be_done_says_why(site: Path, mqttseg: Command) -> None:
     Store.open(site / "state" / "events.db").close()
     empty = mqttseg("policy", "learn")
     assert (empty.code, "no traffic was recorded" in empty.err) == (1, True)
+
+
+def test_a_device_that_was_refused_very_often_does_not_drown_the_warnings(recorded: Path, mqttseg: Command) -> None:
+    store = Store.open(recorded / "state" / "events.db")
+    now = time.time_ns() // 1_000_000
+    topics = [f"hvac/thermo-{n}/telemetry/temp" for n in range(1, 40)]
+    store.add([], [Traffic("bms-1", "hvac", Direction.PUBLISH, topic, 9) for topic in topics[:2]], now)
+    denials = [Event(Kind.DENY, Reason.NOT_GRANTED, device="bms-1", action="publish", topic=topic) for topic in topics]
+    store.add([(now, denial) for denial in denials], [], now)
+    store.close()
+    result = mqttseg("policy", "learn")
+    assert result.err.count("warning:") == 21
+    assert result.err.rstrip().endswith("more like these; --json has them all")
