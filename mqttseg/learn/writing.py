@@ -55,13 +55,14 @@ def _role(proposal: Proposal, segment: str, role: str, node: yaml.Node, indent: 
         yield from _list(key, proposal.places.get(Right(segment, role, key == "publish"), ()), indent)
 
 
-def _list(key: str, lines: Sequence[Learnt], indent: int) -> Iterator[str]:
-    """An empty list says that nothing is granted; a key left out would grant the whole namespace."""
+def _list(key: str, lines: Sequence[Learnt], indent: int, *, whole: bool = False) -> Iterator[str]:
+    """An empty list says that nothing is granted; a key left out would grant the whole namespace. ``whole``: also with
+    the lines that do not hold, for what becomes a comment as a whole."""
     space = " " * indent
     active = any(learnt.active for learnt in lines)
-    yield f"{space}{key}:" if active else f"{space}{key}: []"
+    yield f"{space}{key}:" if active or whole else f"{space}{key}: []"
     for learnt in lines:
-        off = "" if learnt.active else "# "
+        off = "" if learnt.active or whole else "# "
         yield f"{space}  {off}- {quoted(learnt.line.filter)}  # {_rests_on(learnt)}"
 
 
@@ -105,8 +106,8 @@ def _conduit(name: str, ends: tuple[End, End], node: yaml.Node | None, lines: Se
     kept = [(key, value) for key, value in entries(node).items() if key in _KEPT_OF_CONDUIT]
     whole = [f"  {name}:", f"    from: {ends[0]}", f"    to: {ends[1]}"]
     whole += [line for key, value in kept for line in written(key, value, 4)]
-    whole += _list("topics", lines, 4)
     active = any(learnt.active for learnt in lines)
+    whole += _list("topics", lines, 4, whole=not active)
     yield from (line if active else f"# {line}" for line in whole)
 
 

@@ -100,6 +100,13 @@ def test_what_observe_mode_let_through_is_put_aside_unless_asked_for() -> None:
     assert "7 of them let through by observe mode only" in line_with(taken.text, '"cams/x"')
 
 
+def test_a_conduit_that_waits_is_valid_once_its_comment_signs_are_taken_away() -> None:
+    waiting = learn([flow("t-1", "publish hvac/ok"), flow("t-1", "publish cams/x", observed=10)]).text
+    block = waiting[waiting.index("#   hvac-to-cams") :]
+    taken = "conduits:\n" + block.replace("# ", "", block[: block.index("LET")].count("\n#") + 1)
+    assert yaml.safe_load(taken)["conduits"]["hvac-to-cams"] == {"from": "hvac", "to": "cams", "topics": ["cams/x"]}
+
+
 def test_what_was_refused_is_told_and_not_learnt() -> None:
     made = learn([flow("t-1", "publish hvac/ok")], denied=[Denied("c-1", Action.PUBLISH, "hvac/off", "not-granted", 4)])
     assert filters(made) == ["hvac publish hvac/ok"]
