@@ -168,9 +168,16 @@ class SmallSite:
         return opened[0]
 
     def change_policy(self, switches: Switches) -> None:
-        """Put a policy in force."""
+        """Put a policy in force, and let the guard do what can wait."""
         self.switches = switches
-        self.turn(lambda: self.guard.change_policy(_site()[2](switches)))
+        self.turn(lambda: self._put_in_force(_site()[2](switches)))
+
+    def _put_in_force(self, compiled: Compiled) -> None:
+        self.guard.change_policy(compiled)
+        self.guard.spawn(self._sort_out(), "settle")
+
+    async def _sort_out(self) -> None:
+        await self.guard.settle()
 
     @property
     def pending(self) -> bool:

@@ -14,7 +14,7 @@ from tests.model.machine import BrokerMachine, Walk
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(60))
 def test_walk(seed: int) -> None:
     Walk(seed).run(steps=120)
 
@@ -26,7 +26,7 @@ def test_long_walk(seed: int) -> None:
 
 
 TestBrokerModel = BrokerMachine.TestCase
-TestBrokerModel.settings = settings(COMMON, max_examples=30, stateful_step_count=40, derandomize=True)
+TestBrokerModel.settings = settings(COMMON, max_examples=40, stateful_step_count=40, derandomize=True)
 
 
 @pytest.mark.full
