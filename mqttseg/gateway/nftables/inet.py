@@ -9,9 +9,11 @@ go to an IoT-facing interface, so that a mistake cannot lock the operator out.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mqttseg.gateway.nftables.destinations import Destinations, Kind, destinations, local_services
+from mqttseg.gateway.nftables.identities import identity_elements, wide_versions
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Network, Plan
 
@@ -33,8 +35,11 @@ class _Inet:
         self.revision = revision
         self.table = table
         self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
-        wide = (d for found in self.of_group.values() for d in found if d.is_wide)
-        self.wide_versions = {d.version for d in wide}
+        self.wide_versions = wide_versions(plan)
+        self._held: defaultdict[str, list[str]] = defaultdict(list)
+        for element in identity_elements(plan):
+            if element.family == "inet":
+                self._held[element.holder].append(str(element))
         self.current = f"ct state established,related ct mark & {_REVISION_BITS:#010x} == {revision << 24:#010x}"
 
     def write(self) -> None:
@@ -61,21 +66,11 @@ class _Inet:
 
     def _write_identities(self) -> None:
         for version, field, kind in _FAMILIES:
-            held = [
-                (group, device, address)
-                for group, device in self.plan.devices()
-                for address in (device.v4 if version == 4 else device.v6)
-            ]
-            self.table.add_map(
-                f"dev{version}",
-                f"typeof iifname . ether saddr . {field} saddr : verdict;",
-                (f"{quoted(d.interface)} . {d.mac} . {a} : goto seg_{g.name}" for g, d, a in held),
-            )
-            self.table.add_map(
-                f"peer{version}", f"typeof {field} daddr : verdict;", (f"{a} : goto re_{g.name}" for g, _, a in held)
-            )
+            identity = f"typeof iifname . ether saddr . {field} saddr : verdict;"
+            self.table.add_map(f"dev{version}", identity, self._held[f"dev{version}"])
+            self.table.add_map(f"peer{version}", f"typeof {field} daddr : verdict;", self._held[f"peer{version}"])
             if version in self.wide_versions:
-                self.table.add_set(f"device{version}", f"type {kind};", (str(a) for _, _, a in held))
+                self.table.add_set(f"device{version}", f"type {kind};", self._held[f"device{version}"])
 
     # --- what a group may do -----------------------------------------------------------------------------------------
 

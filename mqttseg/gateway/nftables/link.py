@@ -9,11 +9,13 @@ a SYN.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mqttseg.gateway.nftables.destinations import Destinations, Kind, destinations
+from mqttseg.gateway.nftables.identities import has_ports, identity_elements
 from mqttseg.gateway.nftables.text import Table, quoted
-from mqttseg.gateway.plan import Address, Bound, Group, Plan
+from mqttseg.gateway.plan import Group, Plan
 
 _FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
 _NO_SYN = "tcp flags & (syn | ack) != syn"
@@ -23,9 +25,9 @@ _EAPOL = "0x888e"
 
 def link_table(plan: Plan, comment: str) -> tuple[Table, ...]:
     """The table, or none when no port is known."""
-    ports = tuple(dict.fromkeys([*plan.ports, *(d.port for _, d in plan.devices() if d.port)]))
-    if not ports:
+    if not has_ports(plan):
         return ()
+    ports = tuple(dict.fromkeys([*plan.ports, *(d.port for _, d in plan.devices() if d.port)]))
     table = Table("bridge", "mqttseg", comment)
     _Link(plan, ports, table).write()
     return (table,)
@@ -37,6 +39,10 @@ class _Link:
         self.ports = ports
         self.table = table
         self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
+        self._held: defaultdict[str, list[str]] = defaultdict(list)
+        for element in identity_elements(plan):
+            if element.family == "bridge":
+                self._held[element.holder].append(str(element))
         self.admin_versions = sorted({network.version for network in plan.admin})
 
     def write(self) -> None:
@@ -57,39 +63,20 @@ class _Link:
 
     def _write_sets(self) -> None:
         self.table.add_set("iot_port", "type ifname;", map(quoted, self.ports))
-        devices = [device for _, device in self.plan.devices()]
-        pinned = (f"{d.mac} . {quoted(d.port)}" for d in devices if d.port)
-        self.table.add_set("mac_port", "type ether_addr . ifname;", pinned)
-        self.table.add_set("mac_any", "type ether_addr;", (d.mac for d in devices if not d.port))
+        self.table.add_set("mac_port", "type ether_addr . ifname;", self._held["mac_port"])
+        self.table.add_set("mac_any", "type ether_addr;", self._held["mac_any"])
         for version, _, kind in _FAMILIES:
-            held = [(g, d, a) for g, d in self.plan.devices() for a in _addresses(d, version)]
-            self.table.add_set(f"bind{version}", f"type ether_addr . {kind};", (f"{d.mac} . {a}" for _, d, a in held))
-            for name, chain in (("dev", "seg"), ("peer", "re")):
-                elements = (f"{a} : goto {chain}_{g.name}" for g, _, a in held)
-                self.table.add_map(f"{name}{version}", f"type {kind} : verdict;", elements)
-            if met := sorted(self._meeting(version)):
-                self.table.add_set(f"met{version}", f"type {kind};", map(str, met))
-            if seen := [a for g, _, a in held if g.observe]:
-                self.table.add_set(f"seen{version}", f"type {kind};", map(str, seen))
+            self.table.add_set(f"bind{version}", f"type ether_addr . {kind};", self._held[f"bind{version}"])
+            for name in ("dev", "peer"):
+                self.table.add_map(f"{name}{version}", f"type {kind} : verdict;", self._held[f"{name}{version}"])
+            for name in ("met", "seen"):
+                self.table.add_set(f"{name}{version}", f"type {kind};", self._held[f"{name}{version}"])
         for version in self.admin_versions:
             networks = (str(n) for n in self.plan.admin if n.version == version)
             kind = "ipv4_addr" if version == 4 else "ipv6_addr"
             self.table.add_set(f"admin{version}", f"type {kind};", networks, flags="interval")
         for name in ("l2_eastwest", "l2_spoof", "l2_uplink", "l2_todev"):
             self.table.add_counter(name)
-
-    def _meeting(self, version: int) -> set[Address]:
-        """Addresses of devices that may ask for each other: joined by a conduit, or observed."""
-        found: set[Address] = set()
-        for group in self.plan.groups:
-            found |= {a for d in group.devices for a in _addresses(d, version) if group.observe}
-            ends = {r.to.network_address for r in group.reaches if r.crossing and r.to and r.to.version == version}
-            if ends:
-                found |= ends | {a for d in group.devices for a in _addresses(d, version)}
-        return found
-
-    def _seen(self, version: int) -> bool:
-        return any(g.observe and _addresses(d, version) for g, d in self.plan.devices())
 
     # --- what a group may do -----------------------------------------------------------------------------------------
 
@@ -118,9 +105,7 @@ class _Link:
             yield f"{'ip' if version == 4 else 'ip6'} saddr @admin{version} accept"
         if group.observe:  # and only if the sender is, too, should it be a device
             yield "iifname != @iot_port accept"
-            yield from (
-                f"{field} saddr @seen{version} accept" for version, field, _ in _FAMILIES if self._seen(version)
-            )
+            yield from (f"{field} saddr @seen{version} accept" for version, field, _ in _FAMILIES)
         yield "counter name l2_todev drop"
 
     # --- directions --------------------------------------------------------------------------------------------------
@@ -147,10 +132,8 @@ class _Link:
 
     def _between_devices(self) -> Iterator[str]:
         """From one device's port to another's: only where a conduit leads there."""
-        if self._meeting(4):
-            yield "arp saddr ip @met4 arp daddr ip @met4 accept"
-        if self._meeting(6):
-            yield f"{_NEIGHBOURS} accept"
+        yield "arp saddr ip @met4 arp daddr ip @met4 accept"
+        yield f"ip6 saddr @met6 {_NEIGHBOURS} accept"
         yield from self._judged()
         yield "counter name l2_eastwest drop"
 
@@ -175,7 +158,3 @@ class _Link:
         yield "icmpv6 type { nd-router-advert, mld-listener-query } accept"
         yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
         yield "counter name l2_todev drop"
-
-
-def _addresses(device: Bound, version: int) -> Sequence[Address]:
-    return device.v4 if version == 4 else device.v6

@@ -1,0 +1,87 @@
+"""Every element of a ruleset that says who a device is: in which set of which table, and what follows from it.
+
+Owns these elements, for the renderer that writes them all and for a change in place of some of them. Everything else in
+a ruleset follows from the policy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mqttseg.gateway.nftables.destinations import destinations
+from mqttseg.gateway.nftables.text import quoted
+from mqttseg.gateway.plan import Address, Bound, Group, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element. ``verdict`` is the chain that a map leads to; empty in a set."""
+
+    family: str
+    holder: str
+    key: str
+    verdict: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key} : goto {self.verdict}" if self.verdict else self.key
+
+
+def identity_elements(plan: Plan) -> Iterator[Element]:
+    """The elements of both tables, in order."""
+    wide = wide_versions(plan)
+    linked = has_ports(plan)
+    for group, device in plan.devices():
+        for address in device.addresses:
+            yield from _routed(group, device, address, is_wide=address.version in wide)
+            if linked:
+                yield from _bridged(group, device, address)
+        if linked:
+            yield _pin(device)
+    if linked:
+        yield from _meetings(plan)
+
+
+def wide_versions(plan: Plan) -> frozenset[int]:
+    """The IP versions in which some destination is more than one address, so that it may hold devices."""
+    return frozenset(d.version for group in plan.groups for d in destinations(group) if d.is_wide)
+
+
+def has_ports(plan: Plan) -> bool:
+    """Whether ports are named, so that frames between them can be judged."""
+    return bool(plan.ports) or any(device.port for _, device in plan.devices())
+
+
+def _routed(group: Group, device: Bound, address: Address, *, is_wide: bool) -> Iterator[Element]:
+    version = address.version
+    who = f"{quoted(device.interface)} . {device.mac} . {address}"
+    yield Element("inet", f"dev{version}", who, f"seg_{group.name}")
+    yield Element("inet", f"peer{version}", str(address), f"re_{group.name}")
+    if is_wide:
+        yield Element("inet", f"device{version}", str(address))
+
+
+def _bridged(group: Group, device: Bound, address: Address) -> Iterator[Element]:
+    version = address.version
+    yield Element("bridge", f"bind{version}", f"{device.mac} . {address}")
+    yield Element("bridge", f"dev{version}", str(address), f"seg_{group.name}")
+    yield Element("bridge", f"peer{version}", str(address), f"re_{group.name}")
+    if group.observe:
+        yield Element("bridge", f"seen{version}", str(address))
+
+
+def _pin(device: Bound) -> Element:
+    if device.port:
+        return Element("bridge", "mac_port", f"{device.mac} . {quoted(device.port)}")
+    return Element("bridge", "mac_any", device.mac)
+
+
+def _meetings(plan: Plan) -> Iterator[Element]:
+    """Devices that may ask for each other's MAC address: joined by a conduit, or observed."""
+    found: dict[Address, None] = {}
+    for group in plan.groups:
+        ends = [r.to.network_address for r in group.reaches if r.crossing and r.to is not None]
+        if ends or group.observe:
+            found |= dict.fromkeys(a for device in group.devices for a in device.addresses)
+            found |= dict.fromkeys(ends)
+    yield from (Element("bridge", f"met{address.version}", str(address)) for address in found)
