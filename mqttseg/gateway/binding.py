@@ -83,7 +83,16 @@ class Bindings:
         if why or interface is None or device.mac is None:
             self._unbound.append(Unbound(device.id, placement.segment.name, why, device.source, device.learned))
             return
-        bound = Bound(device.id, interface, device.mac, addresses, device.source, device.port, device.model)
+        bound = Bound(
+            device.id,
+            interface,
+            device.mac,
+            addresses,
+            device.source,
+            port=device.port,
+            model=device.model,
+            learned=device.learned,
+        )
         self.problems += self._problems(bound)
         self._members.setdefault(placement.segment.name, []).append((placement.role, bound))
         for address in addresses:

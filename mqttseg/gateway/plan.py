@@ -37,6 +37,7 @@ class Bound:
     source: Source
     port: str | None = None  # the switch or bridge port it is plugged into, where the inventory says so
     model: str | None = None
+    learned: bool = False  # its addresses come from the network, not from the inventory
 
     @property
     def v4(self) -> tuple[IPv4Address, ...]:

@@ -22,6 +22,10 @@ class Kind(StrEnum):
     SERVER = "dst"  # the broker, a service, a destination
     SEEN_SERVER = "odst"
 
+    @property
+    def is_peer(self) -> bool:
+        return self in {Kind.PEER, Kind.SEEN_PEER}
+
 
 @dataclass(frozen=True, slots=True)
 class Destinations:

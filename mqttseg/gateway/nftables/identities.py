@@ -6,7 +6,7 @@ a ruleset follows from the policy alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mqttseg.gateway.nftables.destinations import destinations
@@ -40,6 +40,7 @@ def identity_elements(plan: Plan) -> Iterator[Element]:
             yield _pin(device)
     if linked:
         yield from _meetings(plan)
+    yield from _far_ends(plan, ("inet", "bridge") if linked else ("inet",))
 
 
 def wide_versions(plan: Plan) -> frozenset[int]:
@@ -74,6 +75,14 @@ def _pin(device: Bound) -> Element:
     if device.port:
         return Element("bridge", "mac_port", f"{device.mac} . {quoted(device.port)}")
     return Element("bridge", "mac_any", device.mac)
+
+
+def _far_ends(plan: Plan, families: Sequence[str]) -> Iterator[Element]:
+    """Devices that conduits lead to."""
+    for group in plan.groups:
+        for found in destinations(group):
+            if found.kind.is_peer:
+                yield from (Element(family, found.name, key) for family in families for key in found.elements)
 
 
 def _meetings(plan: Plan) -> Iterator[Element]:

@@ -7,6 +7,7 @@ there was one before, and no packet ever meets half of it. Same plan, same bytes
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from mqttseg.gateway.nftables.inet import inet_table
 from mqttseg.gateway.nftables.link import link_table
@@ -26,8 +27,12 @@ def render_nftables(plan: Plan, revision: int = FIRST_REVISION) -> str:
 
 
 def plan_digest(plan: Plan) -> str:
-    """Twelve hex digits that say which plan a ruleset came from, whatever its revision."""
-    text = _text(_tables(plan, FIRST_REVISION, ""), "")
+    """Twelve hex digits that say which policy and inventory a ruleset came from, whatever its revision.
+
+    Devices whose addresses are learned do not count: they come and go while the ruleset stays.
+    """
+    written = [replace(g, devices=tuple(d for d in g.devices if not d.learned)) for g in plan.groups]
+    text = _text(_tables(replace(plan, groups=tuple(written)), FIRST_REVISION, ""), "")
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
