@@ -33,7 +33,7 @@ class Sighting:
 
 
 def read_leases(text: str, origin: str) -> Iterator[Sighting]:
-    """dnsmasq's lease file: ``EXPIRY MAC ADDRESS NAME CLIENT-ID``. Its IPv6 part names no MAC address: it is left out."""
+    """dnsmasq's lease file: ``EXPIRY MAC ADDRESS NAME CLIENT-ID``. IPv6 leases name no MAC address: left out."""
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0] == "duid":
