@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mqttseg.cli.gateway_sync import sync
 from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import say, show, show_json, show_table, warn
 from mqttseg.cli.site import compile_site, find_site
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True)
 RevisionOption = Annotated[
     int, typer.Option("--revision", metavar="N", min=1, max=255, help="Marks the flows that this ruleset lets through.")
 ]
+app.command(short_help="Learn the addresses that the inventory leaves open.")(sync)
 
 
 @app.callback()
@@ -220,8 +222,10 @@ def _trials(config: Path | None) -> Trials:
 
 def _plan(config: Path | None) -> Plan:
     from mqttseg.gateway.planning import plan_network
+    from mqttseg.gateway.sync import LearnedAddresses
 
-    return plan_network(compile_site(find_site(config)))
+    site = find_site(config)
+    return plan_network(compile_site(site), LearnedAddresses(site.state / "gateway").read())
 
 
 def _reach(reach: Reach) -> tuple[str, str, str, str]:

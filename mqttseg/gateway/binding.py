@@ -68,6 +68,9 @@ class Bindings:
                 self.problems.append(Problem(self.network.source, what, f"use one of: {self._interfaces()}"))
 
     def _bind(self, compiled: Compiled, device: Device, learned: tuple[Address, ...]) -> None:
+        if device.port is not None and not _LINK_NAME.fullmatch(device.port):
+            what = f"the port name {device.port!r} of {device.id} cannot be written safely for a firewall"
+            self.problems.append(Problem(device.source, what, "use letters, digits and . _ - @ only"))
         placement = compiled.placement(device.id)
         if placement is None:
             if device.mac or device.addresses or device.interface or device.learned:
@@ -127,9 +130,6 @@ class Bindings:
         if bound.interface not in self.network.interfaces:
             what = f"{bound.device} is at the interface {bound.interface}, which network.interfaces does not name"
             yield Problem(bound.source, what, f"use one of: {self._interfaces()}")
-        if bound.port is not None and not _LINK_NAME.fullmatch(bound.port):
-            what = f"the port name {bound.port!r} of {bound.device} cannot be written safely for a firewall"
-            yield Problem(bound.source, what, "use letters, digits and . _ - @ only")
         for address in bound.addresses:
             if why := self.refusal(bound.interface, address):
                 what = f"{bound.device} has the address {address}, {why}"

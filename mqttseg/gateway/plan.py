@@ -103,7 +103,7 @@ class Plan:
     interfaces: tuple[str, ...]
     groups: tuple[Group, ...]
     admin: tuple[Network, ...]
-    ports: tuple[str, ...] = ()  # bridge or switch ports that face devices, besides those of bound devices
+    ports: tuple[str, ...] = ()  # bridge or switch ports that face devices, bound or not
     unbound: tuple[Unbound, ...] = ()
     subnets: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
     valid_until: datetime | None = None

@@ -37,7 +37,7 @@ def plan_network(compiled: Compiled, learned: Mapping[str, Sequence[Address]] | 
         interfaces=network.interfaces,
         groups=groups,
         admin=tuple(map(ip_network, network.admin)),
-        ports=network.ports,
+        ports=tuple(dict.fromkeys([*network.ports, *(d.port for d in compiled.policy.devices.values() if d.port)])),
         unbound=bindings.unbound,
         subnets={name: tuple(map(ip_network, nets)) for name, nets in network.subnets.items()},
         valid_until=compiled.valid_until,

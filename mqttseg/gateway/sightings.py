@@ -58,7 +58,7 @@ def read_nmap(text: str, origin: str) -> Iterator[Sighting]:
     """``nmap -oX -``: hosts with a MAC address."""
     try:
         root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:  # ValueError: entities, which no scan holds
         raise OperatorError(f"{origin}: {error}; give the file that nmap -oX writes") from error
     for host in root.iter("host"):
         found = {item.get("addrtype", ""): item.get("addr", "") for item in host.iter("address")}

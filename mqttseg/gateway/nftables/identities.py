@@ -50,7 +50,7 @@ def wide_versions(plan: Plan) -> frozenset[int]:
 
 def has_ports(plan: Plan) -> bool:
     """Whether ports are named, so that frames between them can be judged."""
-    return bool(plan.ports) or any(device.port for _, device in plan.devices())
+    return bool(plan.ports)
 
 
 def _routed(group: Group, device: Bound, address: Address, *, is_wide: bool) -> Iterator[Element]:

@@ -27,16 +27,14 @@ def link_table(plan: Plan, comment: str) -> tuple[Table, ...]:
     """The table, or none when no port is known."""
     if not has_ports(plan):
         return ()
-    ports = tuple(dict.fromkeys([*plan.ports, *(d.port for _, d in plan.devices() if d.port)]))
     table = Table("bridge", "mqttseg", comment)
-    _Link(plan, ports, table).write()
+    _Link(plan, table).write()
     return (table,)
 
 
 class _Link:
-    def __init__(self, plan: Plan, ports: Sequence[str], table: Table) -> None:
+    def __init__(self, plan: Plan, table: Table) -> None:
         self.plan = plan
-        self.ports = ports
         self.table = table
         self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
         self._held: defaultdict[str, list[str]] = defaultdict(list)
@@ -62,7 +60,7 @@ class _Link:
     # --- sets ------------------------------------------------------------------------------------------------------
 
     def _write_sets(self) -> None:
-        self.table.add_set("iot_port", "type ifname;", map(quoted, self.ports))
+        self.table.add_set("iot_port", "type ifname;", map(quoted, self.plan.ports))
         self.table.add_set("mac_port", "type ether_addr . ifname;", self._held["mac_port"])
         self.table.add_set("mac_any", "type ether_addr;", self._held["mac_any"])
         for version, _, kind in _FAMILIES:
