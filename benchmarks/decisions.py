@@ -52,6 +52,9 @@ class NoPorts:
     def forget(self, packet_id: int) -> None:
         pass
 
+    def acknowledge(self, packet: Packet) -> None:
+        pass
+
     def may_retain(self, topic: str) -> bool:  # noqa: ARG002  # a port's name and shape
         return True
 

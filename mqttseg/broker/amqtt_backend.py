@@ -22,8 +22,10 @@ from mqttseg.wire.packets import (
     Connect,
     Disconnect,
     Packet,
+    Puback,
     Pubcomp,
     Publish,
+    Pubrec,
     Suback,
     Subscribe,
     Unsuback,
@@ -224,6 +226,10 @@ class _AmqttConversation:
     def forget(self, packet_id: int) -> None:
         self._backend.drop_unreleased(self._connect.client_id, packet_id)
         self._link.send(Pubcomp(packet_id))
+
+    def acknowledge(self, packet: Puback | Pubrec) -> None:
+        """At once: amqtt answers each flow in a task of its own, in no order that could be kept."""
+        self._link.send(packet)
 
     def writable(self, writable: bool) -> None:
         """Not amqtt's concern: it has no notion of it."""

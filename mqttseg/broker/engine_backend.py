@@ -20,7 +20,7 @@ from mqttseg.engine.engine import Engine
 from mqttseg.engine.events import EngineEvent, SessionEnded, SessionExpired, SessionStarted
 from mqttseg.engine.message import Message
 from mqttseg.guard.backend import Link, Peer, Resumed
-from mqttseg.wire.packets import Connect, Packet, Will
+from mqttseg.wire.packets import Connect, Packet, Puback, Pubrec, Will
 
 _WELCOME = "welcome"
 
@@ -116,7 +116,18 @@ class EngineBackend:
 class EngineConversation:
     """The engine's end of one connection."""
 
-    __slots__ = ("_backend", "_clean", "_connection", "_key", "_link", "_outbox", "_peer", "forget", "receive")
+    __slots__ = (
+        "_backend",
+        "_clean",
+        "_connection",
+        "_key",
+        "_link",
+        "_outbox",
+        "_peer",
+        "acknowledge",
+        "forget",
+        "receive",
+    )
 
     def __init__(self, backend: EngineBackend, connect: Connect, peer: Peer, link: Link) -> None:
         self._backend = backend
@@ -128,6 +139,7 @@ class EngineConversation:
         self._connection: Connection | None = None
         self.receive: Callable[[Packet], None] = self._receive_early
         self.forget: Callable[[int], None] = self._forget_early
+        self.acknowledge: Callable[[Puback | Pubrec], None] = self._acknowledge_early
 
     def resumed(self) -> Resumed:
         """What the engine remembers of the session."""
@@ -148,6 +160,7 @@ class EngineConversation:
             self._link.hold(_WELCOME)  # what the device did not wait to send waits where it is bounded
             connection.welcomed = lambda: self._link.release(_WELCOME)
         self.forget = connection.forget
+        self.acknowledge = connection.acknowledge
         if tap is None:
             self.receive = connection.receive
         else:
@@ -173,6 +186,11 @@ class EngineConversation:
         connection = self._backend.engine.connection(self._key)
         if connection is not None:
             connection.forget(packet_id)
+
+    def _acknowledge_early(self, packet: Puback | Pubrec) -> None:
+        connection = self._backend.engine.connection(self._key)
+        if connection is not None:
+            connection.acknowledge(packet)
 
     def writable(self, writable: bool) -> None:
         """The device takes more bytes, or not just now."""

@@ -97,6 +97,10 @@ class Connection:
             self._engine.journal.incoming(session, packet_id, None)
         self._acknowledge(Pubcomp(packet_id), must_wait)
 
+    def acknowledge(self, packet: Puback | Pubrec) -> None:
+        """Say this of a PUBLISH that was refused before it came here, when all before it is answered [MQTT-4.6.0-2]."""
+        self._acknowledge(packet, must_wait=False)
+
     def resume(self) -> None:
         """The outbox is writable again."""
         if self.live:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mqttseg.wire.packets import Connect, Packet, Will
+from mqttseg.wire.packets import Connect, Packet, Puback, Pubrec, Will
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,12 @@ class Conversation(Protocol):
         """Drop the unreleased QoS 2 message of this id, if there is one, and answer PUBCOMP once that is safe.
 
         Its right is gone; or it was never forwarded; or it was released before, and the device asks again.
+        """
+
+    def acknowledge(self, packet: Puback | Pubrec) -> None:
+        """Send this answer to a PUBLISH that was refused, and so never received, in its turn.
+
+        What was received before it is answered before it, as far as the backend answers in order at all.
         """
 
     def writable(self, writable: bool) -> None:

@@ -28,7 +28,7 @@ from mqttseg.observe.flows import Traffic
 from mqttseg.pki.identity import Identity
 from mqttseg.policy.compiled import Rights
 from mqttseg.wire.decode import Decoder
-from mqttseg.wire.packets import Connack, Disconnect, Packet, Publish, Subscribe, Unsubscribe, Will
+from mqttseg.wire.packets import Connack, Disconnect, Packet, Puback, Publish, Pubrec, Subscribe, Unsubscribe, Will
 
 log = logging.getLogger(__name__)
 
@@ -232,6 +232,11 @@ class Connection(asyncio.Protocol):
         """Have the backend drop an unreleased QoS 2 message, and answer PUBCOMP."""
         if self.conversation is not None:
             self.conversation.forget(packet_id)
+
+    def acknowledge(self, packet: Puback | Pubrec) -> None:
+        """Have the backend answer a PUBLISH that it never saw, in its turn."""
+        if self.conversation is not None:
+            self.conversation.acknowledge(packet)
 
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits."""

@@ -8,7 +8,7 @@ from mqttseg.observe.events import Event, Kind
 from mqttseg.observe.flows import Traffic
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action
-from mqttseg.wire.packets import Packet
+from mqttseg.wire.packets import Packet, Puback, Pubrec
 
 
 class Denied(Exception):  # noqa: N818  # not an error: the segment says ``on_denied: disconnect``
@@ -30,6 +30,9 @@ class Ports(Protocol):
 
     def forget(self, packet_id: int) -> None:
         """Have the backend drop an unreleased QoS 2 message, if it has such, and answer PUBCOMP."""
+
+    def acknowledge(self, packet: Puback | Pubrec) -> None:
+        """Have the backend answer a PUBLISH that it never saw, after those that it saw before."""
 
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits, or the topic has one already."""

@@ -91,14 +91,17 @@ class Publishing:
         return None
 
     def _refuse(self, packet: Publish, decision: Decision) -> None:
-        """Acknowledge what is not forwarded, since 3.1.1 has no refusal (rule 4)."""
+        """Acknowledge what is not forwarded, since 3.1.1 has no refusal (rule 4).
+
+        The backend says when: acknowledgements keep the order of the messages [MQTT-4.6.0-2][MQTT-4.6.0-3].
+        """
         tell(self._ports, Kind.DENY, decision, Action.PUBLISH, packet.topic)
         if self._rights.on_denied is OnDenied.DISCONNECT:
             raise Denied(decision)
         if packet.qos == 1:
-            self._ports.to_device(Puback(packet.packet_id))
+            self._ports.acknowledge(Puback(packet.packet_id))
         elif packet.qos == 2:
-            self._ports.to_device(Pubrec(packet.packet_id))
+            self._ports.acknowledge(Pubrec(packet.packet_id))
 
     def _unretained(self, packet: Publish) -> Publish:
         """There is no room to retain it; whoever is subscribed now gets it all the same (rule 8, rule 10)."""

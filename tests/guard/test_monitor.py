@@ -86,6 +86,9 @@ class Wires:
         self.forgotten.append(packet_id)
         self.to_device(Pubcomp(packet_id))  # as a backend answers
 
+    def acknowledge(self, packet: Puback | Pubrec) -> None:
+        self.to_device(packet)  # as a backend does that owes no earlier answer
+
     def may_retain(self, topic: str) -> bool:
         return self.room_for_retained
 

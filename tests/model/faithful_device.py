@@ -40,6 +40,8 @@ class FaithfulDevice:
         self.releasing: dict[int, Sent] = {}
         self.line: Line | None = None
         self._will: Sent | None = None
+        self._unanswered: dict[int, list[int]] = {1: [], 2: []}
+        """QoS -> packet ids of this connection's PUBLISHes, in the order in which they must be acknowledged."""
         self._site = site
         self._ledger = ledger
 
@@ -58,6 +60,7 @@ class FaithfulDevice:
             assert line.closed
             return False
         self.line, self._will = line, will
+        self._unanswered = {1: [], 2: []}
         self._greeted(clean)
         return True
 
@@ -156,6 +159,8 @@ class FaithfulDevice:
     def _arrives(self, packet: Packet) -> None:
         match packet:
             case Publish():
+                if packet.qos:
+                    self._unanswered[packet.qos].append(packet.packet_id)
                 self._ledger.publishes(self.sending[packet.packet_id] if packet.qos else self._sent(packet))
             case Pubrel():
                 if packet.packet_id in self.releasing:
@@ -194,13 +199,19 @@ class FaithfulDevice:
     def _promised(self, packet: Packet) -> None:
         match packet:
             case Puback():
+                self._answered(1, packet.packet_id)
                 self._ledger.acknowledged(self.sending[packet.packet_id])
             case Pubrec():
+                self._answered(2, packet.packet_id)
                 if packet.packet_id in self.sending:
                     sent = self.sending[packet.packet_id]
                     sent.recorded = sent.recorded or sent.taken is Kept.YES
             case Pubcomp():
                 self._ledger.acknowledged(self.releasing[packet.packet_id])
+
+    def _answered(self, qos: int, packet_id: int) -> None:
+        first = self._unanswered[qos].pop(0)
+        assert packet_id == first, f"{self.device}: {packet_id} was acknowledged before {first}"
 
     def read(self, count: int, cut: int | None = None) -> bool:
         """Read so many packets and answer each; with ``cut``, the connection breaks in the last answer."""

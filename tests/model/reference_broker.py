@@ -8,6 +8,7 @@ again what was not acknowledged, and keep their QoS 2 state. The laws:
 - what policy forbids at that moment, or nobody subscribed to, is never written to a device;
 - at QoS 2 a session's device gets a message once, and without DUP nothing comes more often than it was published;
 - on each topic, at each QoS, messages arrive in the order in which they were published;
+- PUBACKs and PUBRECs come in the order of the PUBLISHes, refused ones among them;
 - a delivery has the lower of both QoS; QoS 0 reaches a device that reads at once;
 - CONNACK says session present exactly when there is one;
 - a topic retains the last message, and shows it while its publisher may publish there.

@@ -11,6 +11,7 @@ from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import (
     Connect,
     Packet,
+    Puback,
     Pubcomp,
     Publish,
     Pubrec,
@@ -121,3 +122,19 @@ def test_qos_2_delivery_that_policy_withholds_when_it_is_repeated_frees_its_pack
     reader = join(site, "q")
     site.commit()
     assert Pubrel(delivered[0].packet_id) in reader.received()
+
+
+@pytest.mark.spec("MQTT-4.6.0-2", "MQTT-4.6.0-3")
+@pytest.mark.parametrize(("qos", "answer"), [(1, Puback), (2, Pubrec)])
+def test_refused_message_is_acknowledged_in_its_turn(
+    site: SmallSite, qos: int, answer: Callable[[int], Packet]
+) -> None:
+    """The guard answered it at once, before what had come earlier and waited for a commit."""
+    reader, device = join(site, "q"), join(site, "p")
+    say(site, reader, Subscribe(1, (("s/1", 2),)))
+    site.commit()
+    sent = [Publish(topic, b"0", qos, packet_id=i) for i, topic in enumerate(("s/1", "t/1", "s/1"), start=1)]
+    assert say(site, device, *sent) == []
+    site.commit()
+    assert device.received() == [answer(1), answer(2), answer(3)]
+    assert say(site, device, Publish("t/1", b"0", qos, packet_id=4)) == [answer(4)], "it waits for nothing"

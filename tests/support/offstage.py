@@ -202,6 +202,9 @@ class _Conversation:
         self.unreleased.pop(packet_id, None)
         self.link.send(Pubcomp(packet_id))
 
+    def acknowledge(self, packet: Puback | Pubrec) -> None:
+        self.link.send(packet)
+
     def writable(self, writable: bool) -> None:
         pass
 
