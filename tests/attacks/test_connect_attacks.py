@@ -206,6 +206,7 @@ class TestOrder:
         ],
         ids=lambda packet: type(packet).__name__.upper(),
     )
+    @pytest.mark.spec("MQTT-3.1.0-1")
     def test_packet_before_connect(self, broker: RunningBroker, packet: Packet) -> None:
         """CONNECT in the same write is not heard either [MQTT-3.1.0-1]."""
         watch = Watch(broker)

@@ -80,6 +80,7 @@ class TestSplit:
                 one.send_bytes(self.SENT[at:])
                 self.answers(one)
 
+    @pytest.mark.spec("MQTT-7.1.1-1")
     def test_split_everywhere(self, broker: RunningBroker) -> None:
         with client(broker) as one:
             for byte in encode(Connect("thermo-1")) + self.SENT:
@@ -102,6 +103,9 @@ class TestSplit:
 
 class TestMalformed:
     @pytest.mark.parametrize("case", FROM_DEVICES, ids=lambda case: case.name)
+    @pytest.mark.spec(
+        "MQTT-4.8.0-1", "MQTT-2.2.2-2", "MQTT-3.1.4-1", "MQTT-1.5.3-1", "MQTT-1.5.3-2", "MQTT-3-8.3-4", "MQTT-3.14.1-1"
+    )
     def test_malformed_packet_ends_the_connection_that_sent_it(self, broker: RunningBroker, case: Malformed) -> None:
         watch = Watch(broker)
         with client(broker) as one:
@@ -212,6 +216,7 @@ class TestTooSlow:
         assert "connect_timeout" in watch.wait_for(Kind.REFUSE, Reason.PROTOCOL_ERROR, "thermo-1").detail
 
     @pytest.mark.parametrize("sent", [b"", raw("30 7f 0004", b"hva"), b"\x30"], ids=["nothing", "half", "one byte"])
+    @pytest.mark.spec("MQTT-3.1.2-24", "MQTT-3.1.2-8")
     def test_silence_past_the_keep_alive_is_cut_and_the_will_fires(self, broker: RunningBroker, sent: bytes) -> None:
         watch = Watch(broker)
         with client(broker, "bms-1") as witness, client(broker) as one:

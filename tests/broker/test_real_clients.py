@@ -78,6 +78,7 @@ class Paho:
 
 class TestPaho:
     @pytest.mark.parametrize("qos", [0, 1, 2])
+    @pytest.mark.spec("MQTT-7.0.0-2")
     def test_message_inside_a_segment_arrives(self, stage: Stage, qos: int) -> None:
         with Paho(stage, "cam-1") as one, Paho(stage, "cam-2") as two:
             assert one.subscribe("cameras/#", qos) == qos

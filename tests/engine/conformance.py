@@ -1,13 +1,12 @@
 """Writes docs/conformance.md: every statement that binds a server, with the tests that show it.
 
-Run: python -m tests.engine.conformance. A test shows a statement when it names it, in ``@pytest.mark.spec`` or as
-[MQTT-x.y.z-n] anywhere in its source.
+Run: python -m tests.engine.conformance. A test shows a statement when ``@pytest.mark.spec`` says so; to mention one
+is not enough.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.engine.statements import STATEMENTS
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "conformance.md"
-STATEMENT: Final = re.compile(r"MQTT-\d+[.-]\d+\.\d+-\d+")
 
 HEAD: Final = """# Conformance to MQTT 3.1.1
 
@@ -30,12 +28,11 @@ Made from the tests by `python -m tests.engine.conformance`; a test fails when t
 
 
 def shown(tests: Path) -> Mapping[str, list[str]]:
-    """Statement -> the tests that name it, as file::test."""
+    """Statement -> the tests that are marked with it, as file::test."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted(tests.rglob("test_*.py")):
-        source = path.read_text(encoding="utf-8")
-        for name, text in _tests(source):
-            for statement in sorted(set(STATEMENT.findall(text))):
+        for name, statements in _marked(path.read_text(encoding="utf-8")):
+            for statement in statements:
                 found[statement].append(f"{path.relative_to(tests).as_posix()}::{name}")
     return found
 
@@ -53,15 +50,16 @@ def page(tests: Path = ROOT / "tests") -> str:
 def _listed(tests: list[str]) -> str:
     names = [f"`{test}`" for test in tests[:3]]
     more = [f"and {len(tests) - 3} more"] if len(tests) > 3 else []
-    return "<br>".join(names + more) or "(no test names it)"
+    return "<br>".join(names + more) or "(no test shows it)"
 
 
-def _tests(source: str) -> Iterator[tuple[str, str]]:
-    lines = source.splitlines()
+def _marked(source: str) -> Iterator[tuple[str, list[str]]]:
+    """Each test with the arguments of its ``pytest.mark.spec``."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            yield node.name, "\n".join(lines[first - 1 : node.end_lineno])
+            for mark in node.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.spec":
+                    yield node.name, [ast.literal_eval(statement) for statement in mark.args]
 
 
 if __name__ == "__main__":

@@ -64,6 +64,22 @@ def test_message_without_retain_leaves_what_is_retained(site: Site) -> None:
     assert _retained(site) == [("a", b"1", 0, True)]
 
 
+@pytest.mark.spec("MQTT-3.1.2-7")
+@pytest.mark.parametrize("clean", [True, False])
+def test_retained_message_stays_when_a_session_ends(any_site: Site, *, clean: bool) -> None:
+    """Its publisher's, a receiver's, and theirs that are discarded."""
+    writer, reader = any_site.device("w", clean=clean, answers=True), any_site.device("r", clean=clean, answers=True)
+    reader.subscribe(("a", 1))
+    writer.publish("a", b"1", 1, retain=True)
+    any_site.commit()
+    for device in (writer, reader):
+        device.drop()
+        device.connect(clean=True).accepted().drop()
+    any_site.commit()
+    assert not any_site.engine.sessions
+    assert _retained(any_site) == [("a", b"1", 1, True)]
+
+
 @pytest.mark.spec("MQTT-3.1.2-16", "MQTT-3.1.2-17")
 @pytest.mark.parametrize("retain", [False, True])
 def test_will_is_published_as_the_message_it_asks_to_be(site: Site, *, retain: bool) -> None:

@@ -85,6 +85,7 @@ def test_topic_filters(text: str, problem: str | None) -> None:
         ("a", "A", False),
     ],
 )
+@pytest.mark.spec("MQTT-4.7.1-2", "MQTT-4.7.2-1")
 def test_matching(text: str, topic: str, verdict: bool) -> None:
     assert matches(text, topic) is verdict
 
