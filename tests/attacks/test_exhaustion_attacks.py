@@ -301,18 +301,21 @@ class TestManyRetained:
             yield running
 
     def test_a_thousand_wildcard_filters_leave_the_others_their_turns(self, full: RunningBroker) -> None:
-        """Two million topics to look at for one SUBSCRIBE: as many turns are taken as there are slices."""
-        if full.backend == "amqtt":
-            pytest.skip("stock amqtt looks at every retained message for every filter, in one go")
+        """Two million topics to look at for one SUBSCRIBE: as many turns are taken as there are slices.
+
+        Stock amqtt takes no turns: it looks at every retained message for every filter in one go, so few must do.
+        """
+        is_ours = full.backend == "engine"
         with client(full, "lab-2") as greedy, client(full, "lab-3") as modest:
             assert greedy.connect("lab-2").code == 0
             assert modest.connect("lab-3").code == 0
-            filters = [f"lab/+{'/+' * 19}/{number}" for number in range(1000)]
+            filters = [f"lab/+{'/+' * 19}/{number}" for number in range(1000 if is_ours else 10)]
             greedy.send(Subscribe(1, tuple((topic_filter, 0) for topic_filter in filters)))
             greedy.expect(Suback)
             assert modest.subscribe(f"lab/7{'/x' * 20}") == (0,)
             assert modest.expect(Publish).payload == b"r"
-            assert full.do(lambda: len(full.broker.sessions["lab-2"][0].session.replays)) > 0
+            if is_ours:
+                assert full.do(lambda: len(full.broker.sessions["lab-2"][0].session.replays)) > 0
 
     def test_a_qos_1_subscriber_gets_all_of_them(self, full: RunningBroker) -> None:
         with client(full, "lab-2") as reader:
