@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from benchmarks.compare import tables
@@ -12,11 +13,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 def refresh(kept: Kept, page: Path = PAGE) -> None:
     """Rewrite the marked parts; the prose between them stays."""
-    text = page.read_text()
-    for name, part in _parts(kept).items():
+    text, parts = page.read_text(), _parts(kept)
+    for name in re.findall(r"<!-- measured: (\S+) -->\n", text):
         before, begin, rest = text.partition(f"<!-- measured: {name} -->\n")
-        if begin:
-            text = f"{before}{begin}{part}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
+        part = parts.get(name, "Not in the results that are kept.\n")
+        text = f"{before}{begin}{part}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
     page.write_text(text)
 
 
