@@ -21,6 +21,7 @@ from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
 
 from mqttseg.broker.amqtt_backend import AmqttBackend
+from mqttseg.broker.harvest import Harvest
 from mqttseg.broker.service import Service
 from mqttseg.broker.site import load_site
 from mqttseg.config import Config as SiteConfig
@@ -84,7 +85,7 @@ class SegmentationPlugin(BaseAuthPlugin):
         except MqttsegError as error:
             log.critical("mqttseg: %s", error)
             raise
-        self.service = Service(site, self._outlets, self._outlets.tick)
+        self.service = Service(site, self._outlets, self._outlets.tick, Harvest(self.recorder))
         try:
             self.backend = self._find_backend(config)
         except MqttsegError as error:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mqttseg.broker.harvest import EVERY, Harvest
 from mqttseg.broker.quarantine import Quarantines
 from mqttseg.broker.site import Site, load_crl, load_site
 from mqttseg.config import Endpoint
@@ -52,8 +53,11 @@ class Application:
 class Service:
     """A guard, its listeners, and the chores that keep what they enforce up to date."""
 
-    def __init__(self, site: Site, report: Outlet, tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, site: Site, report: Outlet, tick: Callable[[], None] = lambda: None, harvest: Harvest | None = None
+    ) -> None:
         self.site = site
+        self._harvest = harvest
         self._report = report
         self._tick = tick
         self._guard: Guard | None = None
@@ -116,6 +120,8 @@ class Service:
             loop.create_task(self._watch_files(), name="watch revocations and quarantines"),
             loop.create_task(self._watch_clock(), name="watch the clock"),
         ]
+        if self._harvest is not None:
+            self._chores.append(loop.create_task(self._harvest_traffic(self._harvest), name="harvest what passed"))
         self.bound = bound
         return bound
 
@@ -170,6 +176,8 @@ class Service:
         if self._listeners is not None:
             await self._listeners.close()
         if self._guard is not None:
+            if self._harvest is not None:
+                await self._harvest.finish(self._guard)
             await self._guard.close()
 
     async def _watch_files(self) -> None:
@@ -213,6 +221,14 @@ class Service:
         """
         revocations = await asyncio.to_thread(load_crl, self.site.config)
         return await self.guard.change_revocations(revocations)
+
+    async def _harvest_traffic(self, harvest: Harvest) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await harvest.once(self.guard)
+            except Exception:  # noqa: BLE001  # told, and the next one has it all
+                self._tell_failure("counting what passed")
 
     async def _watch_clock(self) -> None:
         while True:

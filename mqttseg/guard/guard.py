@@ -279,6 +279,12 @@ class Guard:
                 connection.monitor.harvest()
         return self.traffic.take()
 
+    async def tell_in_turns(self) -> None:
+        """Have every connection tell ``traffic`` what passed, with turns for everybody else between."""
+        async for connection in self._in_turns():
+            if connection.monitor is not None:
+                connection.monitor.harvest()
+
     # What acts on all connections (rule 7)
 
     def change_policy(self, compiled: Compiled) -> None:

@@ -5,7 +5,9 @@ Owns the counts until somebody asks for them: ``Guard.harvest``. Does no I/O, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
 from typing import TypeAlias
 
 from mqttseg.guard.verdict import is_large
@@ -18,6 +20,9 @@ TOPICS_KEPT = 1024
 
 UNTOLD = 65_536
 """Devices and topics whose traffic waits to be asked for. What comes beyond that counts for ``ANY``."""
+
+UNTOLD_OF_ONE = 4096
+"""Of one device: one that makes up topics must not have the others' count for ``ANY``."""
 
 ANY = "#"
 """The topic of what is counted without its topic."""
@@ -105,17 +110,27 @@ class UntoldTraffic:
 
     def __init__(self) -> None:
         self._sums: dict[_Key, tuple[int, int]] = {}
+        self._of_device: Counter[str] = Counter()
 
     def add(self, traffic: Traffic) -> None:
         """Add what passed."""
-        topic = traffic.topic
-        key = (traffic.device, traffic.segment, traffic.direction, topic, traffic.observed)
-        if key not in self._sums and len(self._sums) >= UNTOLD:
-            key = (traffic.device, traffic.segment, traffic.direction, ANY, traffic.observed)
+        device = traffic.device
+        key = (device, traffic.segment, traffic.direction, traffic.topic, traffic.observed)
+        if key not in self._sums:
+            if len(self._sums) >= UNTOLD or self._of_device[device] >= UNTOLD_OF_ONE:
+                key = (device, traffic.segment, traffic.direction, ANY, traffic.observed)
+            self._of_device[device] += key not in self._sums
         count, size = self._sums.get(key, (0, 0))
         self._sums[key] = (count + traffic.count, size + traffic.bytes)
 
-    def take(self) -> Iterable[Traffic]:
-        """All of it; from here on it counts as told."""
-        sums, self._sums = self._sums, {}
-        return [Traffic(*key[:4], count, size, key[4]) for key, (count, size) in sums.items()]
+    def take(self, most: int | None = None) -> list[Traffic]:
+        """What was added first, up to so many sums, or all; from here on they count as told."""
+        taken = list(islice(self._sums, most))
+        return [self._pop(key) for key in taken]
+
+    def _pop(self, key: _Key) -> Traffic:
+        count, size = self._sums.pop(key)
+        self._of_device[key[0]] -= 1
+        if not self._of_device[key[0]]:
+            del self._of_device[key[0]]
+        return Traffic(*key[:4], count, size, key[4])

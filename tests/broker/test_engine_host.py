@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mqttseg.broker import service
 from mqttseg.broker.run import serve
 from mqttseg.broker.stored_engine import STATE_FILE
 from mqttseg.errors import OperatorError
@@ -478,9 +479,9 @@ class TestPlugins:
         assert plugin.of("stopped")
 
 
-def test_traffic_is_told_of_who_is_there_and_of_who_left(broker: RunningBroker) -> None:
-    broker.do(broker.guard.harvest)
-    with join(broker, "cam-2") as reader:
+def test_traffic_is_told_of_who_is_there_and_of_who_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "EVERY", 3600.0)  # nobody else asks meanwhile
+    with RunningBroker(TestSite(tmp_path)) as broker, join(broker, "cam-2") as reader:
         reader.subscribe("cameras/#")
         with join(broker, "cam-1") as writer:
             writer.publish("cameras/x", b"data", qos=1)

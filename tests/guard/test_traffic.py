@@ -27,3 +27,16 @@ def test_nothing_is_lost_when_nobody_asks_and_no_more_is_kept_than_may(monkeypat
     for number in range(100):
         untold.add(passed(str(number)))
     assert untold.take() == [passed("0"), passed("1"), passed("2"), passed("#", 97)]
+
+
+def test_a_device_that_makes_up_topics_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "UNTOLD_OF_ONE", 3)
+    untold = UntoldTraffic()
+    other = Traffic("thermo-2", "hvac", Direction.PUBLISH, "t", 1)
+    for number in range(100):
+        untold.add(passed(str(number)))
+    untold.add(other)
+    assert untold.take(2) == [passed("0"), passed("1")]
+    assert untold.take() == [passed("2"), passed("#", 97), other]
+    untold.add(passed("again"))
+    assert untold.take() == [passed("again")]
