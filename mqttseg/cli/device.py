@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mqttseg.cli.certificate import certificate_json, place_of, show_certificate, show_issued, status_of
+from mqttseg.cli.device_import import import_devices
 from mqttseg.cli.options import (
     ConfigOption,
     DaysOption,
@@ -40,6 +41,7 @@ ReasonName = Literal[
 ]
 
 app = typer.Typer(no_args_is_help=True)
+app.command("import", short_help="Fill in the inventory from leases, neighbours, scans or a list.")(import_devices)
 
 
 @app.callback()
