@@ -6,6 +6,7 @@ Pure. Refuses to know sockets and sessions that exist.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from mqttseg.config import ClientIds
 from mqttseg.errors import MqttsegError, Reason
@@ -22,7 +23,9 @@ NOT_AUTHORIZED = 5
 
 
 CLIENT_ID_LENGTH = 256
-"""Characters: a backend may keep the key with every message of the session. MQTT asks servers for 23 (3.1.3.1)."""
+"""Characters that are kept of a client id, with every message and event of its session (rule 8)."""
+
+_SHOWN = 192
 
 
 class Refusal(MqttsegError):  # noqa: N818  # MQTT's own word for what CONNACK then says
@@ -74,22 +77,27 @@ def session_key(connect: Connect, device_id: str, mode: ClientIds, unnamed: str)
         Refusal: the client id is not this device's.
     """
     client_id = connect.client_id
-    if len(client_id) > CLIENT_ID_LENGTH:
-        detail = f"client id of {len(client_id)} characters, over {CLIENT_ID_LENGTH}"
-        raise Refusal(IDENTIFIER_REJECTED, Reason.CLIENT_ID_MISMATCH, detail)
     if not client_id:
         if not connect.clean_session:  # [MQTT-3.1.3-8]
             raise Refusal(IDENTIFIER_REJECTED, Reason.CLIENT_ID_MISMATCH, "empty client id without clean session")
         return device_id if mode is ClientIds.BOUND else f"{device_id}/{unnamed}"
     if mode is ClientIds.ANY:
-        return f"{device_id}/{client_id}"
+        return f"{device_id}/{_kept(client_id)}"
     if client_id == device_id or _is_suffixed(client_id, device_id):
-        return client_id
+        return _kept(client_id)
     raise Refusal(
         IDENTIFIER_REJECTED,
         Reason.CLIENT_ID_MISMATCH,
-        f"client id {client_id!r} is neither {device_id!r} nor {device_id + '/SUFFIX'!r}",
+        f"client id {_kept(client_id)!r} is neither {device_id!r} nor {device_id + '/SUFFIX'!r}",
     )
+
+
+def _kept(client_id: str) -> str:
+    """A client id as it is kept: a long one by its beginning and its digest, which is longer than any that is kept
+    whole. So a device may use all 65,535 bytes, and no two of its client ids share a session."""
+    if len(client_id) <= CLIENT_ID_LENGTH:
+        return client_id
+    return f"{client_id[:_SHOWN]}~{sha256(client_id.encode()).hexdigest()}"
 
 
 def _is_suffixed(client_id: str, device_id: str) -> bool:

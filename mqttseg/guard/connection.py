@@ -133,6 +133,8 @@ class Connection(asyncio.Protocol):
         except PeerError as error:
             if self.monitor is None:
                 self.refuse(error.reason, error.detail, error.device)
+            elif error.reason is Reason.PROTOCOL_ERROR:
+                self._dismiss(error.detail)
             else:
                 self.cut(error.reason, error.detail)
         except SlowReader:
@@ -329,6 +331,14 @@ class Connection(asyncio.Protocol):
     def cut(self, reason: Reason, detail: str) -> None:
         """End the connection at once (rule 7, rule 9)."""
         self._abort(Event(Kind.CUT, reason, detail=detail))
+
+    def _dismiss(self, detail: str) -> None:
+        """It broke the protocol [MQTT-4.8.0-1]: what was said to it before, as CONNACK, is still written."""
+        if not self.closed:
+            self.report(Event(Kind.CUT, Reason.PROTOCOL_ERROR, detail=detail))
+            self.why = Reason.PROTOCOL_ERROR
+            self.close()
+            self._guard.leave_session(self)
 
     def _abort(self, event: Event) -> None:
         if not self.closed:

@@ -72,6 +72,14 @@ def test_second_connect_ends_the_connection(stage: Stage) -> None:
     stage.told(Kind.CUT, Reason.PROTOCOL_ERROR, "cam-1")
 
 
+@pytest.mark.spec("MQTT-3.1.0-2", "MQTT-3.2.0-1")
+def test_what_came_before_a_violation_is_answered_though_all_came_in_one_write(stage: Stage) -> None:
+    device = stage.tls("cam-1")
+    device.send(Connect("cam-1"), Publish("cameras/x", b"x", qos=1, packet_id=5), Connect("cam-1"), Pingreq())
+    device.expect_end()
+    assert list(device.unread) == [Connack(session_present=False, code=0), Puback(5)]
+
+
 @pytest.mark.spec("MQTT-3.1.2-2", "MQTT-3.2.2-4", "MQTT-3.2.2-5")
 @pytest.mark.parametrize("level", [3, 5, 0x84])
 def test_other_protocol_level_is_answered_with_1_and_the_connection_ends(stage: Stage, level: int) -> None:
