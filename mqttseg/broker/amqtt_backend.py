@@ -17,6 +17,7 @@ from amqtt.session import ApplicationMessage, Session
 
 from mqttseg.broker.streams import GuardedReader, JudgedWriter
 from mqttseg.guard.backend import Link, Peer, Resumed
+from mqttseg.observe.figures import BackendFigures
 from mqttseg.wire.encode import encode
 from mqttseg.wire.packets import (
     Connect,
@@ -111,6 +112,15 @@ class AmqttBackend:
         sessions, known = self._broker.sessions, self._keys.get(device_id, set())
         known -= {key for key in known if key not in sessions and key not in self._open}  # amqtt expires some
         return known
+
+    def figures(self) -> BackendFigures:
+        """What amqtt has; it counts no messages, and what it dropped it does not know."""
+        sessions = [session for session, _ in self._broker.sessions.values()]
+        return BackendFigures(
+            sessions=len(sessions),
+            retained=len(self._broker.retained_messages),
+            queued=sum(session.retained_messages.qsize() for session in sessions),
+        )
 
     def is_behind(self) -> bool:
         """Whether more messages wait inside amqtt than is good. (No public name: its broadcast queue is unbounded.)"""

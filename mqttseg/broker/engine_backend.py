@@ -20,6 +20,7 @@ from mqttseg.engine.engine import Engine
 from mqttseg.engine.events import EngineEvent, SessionEnded, SessionExpired, SessionStarted
 from mqttseg.engine.message import Message
 from mqttseg.guard.backend import Link, Peer, Resumed
+from mqttseg.observe.figures import BackendFigures
 from mqttseg.wire.packets import Connect, Packet, Puback, Pubrec, Will
 
 _WELCOME = "welcome"
@@ -105,6 +106,18 @@ class EngineBackend:
     def closed(self, key: str) -> None:
         """The connection of this session is gone."""
         self._links.pop(key, None)
+
+    def figures(self) -> BackendFigures:
+        """What the engine counts."""
+        engine, counters = self.engine, self.engine.counters
+        return BackendFigures(
+            sessions=len(engine.sessions),
+            retained=len(engine.retained),
+            queued=sum(session.owed for session in engine.sessions.values()),
+            dropped=engine.losses.total,
+            received=counters.received_by_qos(),
+            sent=counters.sent_by_qos(),
+        )
 
     def tell_retained(self, message: Message) -> None:
         """Tell plugins what was retained, or, by an empty payload, cleared."""

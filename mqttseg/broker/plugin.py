@@ -21,6 +21,7 @@ from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
 
 from mqttseg.broker.amqtt_backend import AmqttBackend
+from mqttseg.broker.figures import Gauges
 from mqttseg.broker.harvest import Harvest
 from mqttseg.broker.service import Service
 from mqttseg.broker.site import load_site
@@ -29,6 +30,9 @@ from mqttseg.config import Endpoint, load_config, parse_endpoint
 from mqttseg.errors import MqttsegError, OperatorError
 from mqttseg.guard.backend import Backend
 from mqttseg.observe.events import Outlet
+from mqttseg.observe.exposition import MetricsServer
+from mqttseg.observe.figures import BackendFigures
+from mqttseg.observe.metrics import BrokerCollector
 from mqttseg.observe.outlets import Outlets, standard_outlets
 from mqttseg.observe.recorder import Recorder
 from mqttseg.observe.retention import Retention
@@ -48,6 +52,9 @@ class HostedBackend(Backend, Protocol):
 
     def admits(self, session: Session) -> bool:
         """Whether this session of amqtt's came through the guard, on the connection that is open now."""
+
+    def figures(self) -> BackendFigures:
+        """What it counts, now."""
 
 
 class SegmentationPlugin(BaseAuthPlugin):
@@ -92,6 +99,8 @@ class SegmentationPlugin(BaseAuthPlugin):
             self._outlets.close()
             log.critical("mqttseg: %s", error)
             raise
+        self.metrics: MetricsServer | None = None
+        self._measuring: asyncio.Task[None] | None = None
         self.bound: asyncio.Future[list[Endpoint]] = self._broker._loop.create_future()
 
     def _find_backend(self, config: SiteConfig) -> HostedBackend:
@@ -108,18 +117,36 @@ class SegmentationPlugin(BaseAuthPlugin):
     async def on_broker_post_start(self) -> None:
         """The broker is up: let devices in."""
         try:
+            self._serve_metrics(Gauges(self.service, self.backend, self.recorder))
             bound = self.service.start(self.backend, self._endpoints)
             log.info("mqttseg: listening on %s", " ".join(map(str, bound)))  # all that `amqtt -c` shows of it
             self.bound.set_result(bound)
         except OperatorError as error:
             log.critical("mqttseg: %s", error)
+            await self._stop_metrics()
             self.bound.set_exception(error)
             self.bound.exception()  # seen: amqtt goes on, with no way in
 
     async def on_broker_pre_shutdown(self) -> None:
         """The broker is about to stop: nobody is let in any more."""
+        await self._stop_metrics()
         await self.service.stop()
         self._outlets.close()
+
+    def _serve_metrics(self, gauges: Gauges) -> None:
+        """Raises OperatorError when the address is not to be had: before any device is let in."""
+        endpoint = self.service.site.config.metrics
+        if endpoint is not None:
+            self.metrics = MetricsServer(endpoint.host, endpoint.port, BrokerCollector(gauges.read))
+            self.metrics.start()
+            self._measuring = asyncio.get_running_loop().create_task(gauges.measure(), name="measure the loop")
+
+    async def _stop_metrics(self) -> None:
+        if self._measuring is not None:
+            self._measuring.cancel()
+        if self.metrics is not None:
+            closing, self.metrics = self.metrics, None
+            await asyncio.to_thread(closing.close)
 
 
 def _outlets(config: SiteConfig) -> tuple[Recorder, Outlets]:

@@ -22,6 +22,7 @@ from mqttseg.guard.backend import Backend
 from mqttseg.guard.guard import Guard, Terms
 from mqttseg.guard.listener import Listeners
 from mqttseg.observe.events import Event, Kind, Outlet
+from mqttseg.observe.tally import Tally
 from mqttseg.pki.quarantine import Register
 from mqttseg.policy.compiled import Compiled, compile_policy
 from mqttseg.policy.difference import difference
@@ -59,6 +60,7 @@ class Service:
         self.site = site
         self._harvest = harvest
         self._report = report
+        self.tally = Tally()
         self._tick = tick
         self._guard: Guard | None = None
         self._listeners: Listeners | None = None
@@ -101,6 +103,7 @@ class Service:
             OperatorError: an address cannot be listened on. Then none is.
         """
         config = self.site.config
+        self._report = self.tally.before(self._report)
         terms = Terms(config.limits, config.client_id, config.identity)
         self._guard = Guard(terms, self.site.standing, backend, self._report)
         self._quarantines = Quarantines(
@@ -112,8 +115,6 @@ class Service:
         except MqttsegError:
             self._listeners.stop_listening()
             raise
-        if config.metrics is not None:
-            log.warning("metrics at %s: this version does not serve them yet", config.metrics)
         loop = asyncio.get_running_loop()
         self._chores = [
             loop.create_task(self._quarantines.tell_companions(), name="tell who is out"),

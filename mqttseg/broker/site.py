@@ -16,7 +16,7 @@ from mqttseg.pki.bundle import load_bundle
 from mqttseg.pki.identity import IdentitySource
 from mqttseg.pki.quarantine import Quarantine, Register
 from mqttseg.pki.revocation import Revocations, load_revocations
-from mqttseg.pki.trust import server_context
+from mqttseg.pki.trust import certificate_end, server_context
 from mqttseg.policy.check import run_tests
 from mqttseg.policy.compiled import Compiled, compile_policy
 from mqttseg.policy.load import load_policy
@@ -32,6 +32,8 @@ class Site:
     context: ssl.SSLContext
     authorities: tuple[x509.Certificate, ...]
     quarantined: Mapping[str, Quarantine]
+    certificate_end: datetime
+    """When the broker's own certificate expires."""
 
     @property
     def standing(self) -> Standing:
@@ -57,6 +59,7 @@ def load_site(config: Config) -> Site:
         ),
         authorities=load_bundle(config.ca),
         quarantined=Register(config.state).load(),
+        certificate_end=certificate_end(config.broker_certificate),
     )
 
 

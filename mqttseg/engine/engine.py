@@ -7,7 +7,7 @@ the store holds. Refuses to know how a session delivers, and when a batch is com
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
@@ -39,6 +39,22 @@ class Counters:
     received: int = 0
     sent: int = 0
     acknowledged: int = 0
+    assured_received: list[int] = field(default_factory=lambda: [0, 0, 0])
+    assured_sent: list[int] = field(default_factory=lambda: [0, 0, 0])
+    """Of ``received`` and ``sent``, those at QoS 1 and 2, each at its own place: what is left is QoS 0, whose way is
+    the one on which a count would cost something."""
+
+    def received_by_qos(self) -> dict[int, int]:
+        """``received``, by the QoS that they were published at."""
+        return _by_qos(self.received, self.assured_received)
+
+    def sent_by_qos(self) -> dict[int, int]:
+        """``sent``, by the QoS of the delivery."""
+        return _by_qos(self.sent, self.assured_sent)
+
+
+def _by_qos(total: int, assured: list[int]) -> dict[int, int]:
+    return {0: total - assured[1] - assured[2], 1: assured[1], 2: assured[2]}
 
 
 def _all(_key: str, _topic: str) -> bool:
@@ -201,10 +217,13 @@ class Engine:
         must_wait = self._retain(message) if message.retain else False
         counters = self.counters
         counters.received += 1
+        if message.qos:
+            counters.assured_received[message.qos] += 1
         for session, granted in self.router.route(message.topic).grants:
             qos = min(granted, message.qos)
             counters.sent += 1
             if qos:
+                counters.assured_sent[qos] += 1
                 if session.durable and not self.admits(session.key, message.topic):
                     continue  # what it will never see must not push out what it will
                 session.owe(message, qos)

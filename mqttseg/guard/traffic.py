@@ -111,9 +111,15 @@ class UntoldTraffic:
     def __init__(self) -> None:
         self._sums: dict[_Key, tuple[int, int]] = {}
         self._of_device: Counter[str] = Counter()
+        self.totals: dict[tuple[str, Direction], tuple[int, int]] = {}
+        """By segment ("" is none) and direction: times and bytes that were allowed, since the start."""
 
     def add(self, traffic: Traffic) -> None:
         """Add what passed."""
+        if not traffic.observed:
+            whose = traffic.segment or "", traffic.direction
+            times, bytes_ = self.totals.get(whose, (0, 0))
+            self.totals[whose] = times + traffic.count, bytes_ + traffic.bytes
         device = traffic.device
         key = (device, traffic.segment, traffic.direction, traffic.topic, traffic.observed)
         if key not in self._sums:

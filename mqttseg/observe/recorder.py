@@ -37,7 +37,7 @@ _LAST_WORDS: Final = 10.0
 
 
 class Recorder:
-    """An outlet for events and traffic that ends in a file. ``lost``: events that it could not keep, so far."""
+    """An outlet for events and traffic that ends in a file. ``kept`` and ``lost``: events so far."""
 
     def __init__(self, writer: Writer, clock: Callable[[], float] = time.time) -> None:
         self._writer = writer
@@ -46,6 +46,7 @@ class Recorder:
         self._traffic: Sequence[Traffic] = ()
         self._full = False
         self._counted = 0
+        self.kept = 0
         self.lost = 0
         self._wake = Signal()
         self._closing = Signal()
@@ -119,6 +120,7 @@ class Recorder:
             missing = self.lost - self._counted
             if self._write([*batch, *self._loss(missing)], traffic):
                 self._counted += missing
+                self.kept += len(batch)
                 return
             if last:
                 self.lost += len(batch)

@@ -7,8 +7,10 @@ Refuses to know sockets; who the peer is, once the chain holds, is ``identity.py
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mqttseg.errors import Reason
@@ -51,6 +53,15 @@ def server_context(ca: Path, cert: Path, key: Path, *, strict: bool = True) -> s
     context.load_verify_locations(cadata=b"".join(item.public_bytes(Encoding.DER) for item in bundle))
     _load_own(context, cert, key)
     return context
+
+
+def certificate_end(cert: Path) -> datetime:
+    """When the broker's certificate expires. Raises ConfigurationError as ``server_context`` does."""
+    remedy = "make one with `mqttseg ca broker`"
+    try:
+        return x509.load_pem_x509_certificate(read(cert, remedy)).not_valid_after_utc
+    except ValueError as error:
+        raise complaint(cert, f"is not a certificate: {error}", remedy) from error
 
 
 def handshake_reason(error: ssl.SSLError) -> tuple[Reason, str]:
