@@ -9,7 +9,7 @@ from time import perf_counter
 
 from rich.console import Console
 
-from benchmarks import decisions, events, flood, policy_check
+from benchmarks import apply, decisions, events, flood, policy_check
 from benchmarks.brokers.process import raise_descriptor_limit
 from benchmarks.figures import RESULTS, Report, write_summary
 
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "events": events.run,
     "policy_check": policy_check.run,
     "flood": flood.run,
+    "apply": apply.run,
 }
 
 
