@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,11 @@ from mqttseg.cli.gateway_sync import sync
 from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import say, show, show_json, show_table, warn
 from mqttseg.cli.site import compile_site, find_site
+from mqttseg.errors import OperatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mqttseg.gateway.drift import Drift
     from mqttseg.gateway.plan import Group, Plan, Reach
     from mqttseg.gateway.trial import Trials
@@ -27,6 +30,19 @@ RevisionOption = Annotated[
     int, typer.Option("--revision", metavar="N", min=1, max=255, help="Marks the flows that this ruleset lets through.")
 ]
 app.command(short_help="Learn the addresses that the inventory leaves open.")(sync)
+
+
+def _known_target(name: str) -> str:
+    from mqttseg.gateway.targets import targets
+
+    if name not in targets():
+        raise typer.BadParameter(f"{name} is no target; use one of: {', '.join(targets())}")
+    return name
+
+
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="[TARGET]", help="Which firewall: nftables, iptables, openwrt.", callback=_known_target)
+]
 
 
 @app.callback()
@@ -54,19 +70,44 @@ def plan(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @app.command(short_help="Write the rules for a target.")
 def render(
-    target: Annotated[Literal["nftables"], typer.Argument(metavar="[TARGET]", help="nftables.")] = "nftables",
+    target: TargetArgument = "nftables",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write files there instead of to stdout.")
+    ] = None,
+    pinned_elsewhere: Annotated[
+        bool,
+        typer.Option("--pinned-elsewhere", help="The switch pins devices to ports and addresses; leave that out."),
+    ] = False,
     revision: RevisionOption = 1,
     config: ConfigOption = None,
 ) -> None:
     """$ mqttseg gateway render
 
-    Write the rules for a target on stdout, for `sudo nft -f -`; say on stderr which devices get nothing.
+    Write the rules for a target on stdout, for `sudo nft -f -`; say on stderr which devices get nothing. What a target
+    cannot express is an error that names the line of the policy. docs/how-to/other-firewalls.md has the targets.
     """
-    from mqttseg.gateway.nftables.render import render_nftables
+    from mqttseg.gateway.targets import Options
+    from mqttseg.gateway.targets import render as rendered
 
     planned = _plan(config)
+    files = rendered(planned, target, Options(revision=revision, pinned_elsewhere=pinned_elsewhere))
     warn_of_unbound(planned)
-    print({"nftables": render_nftables}[target](planned, revision), end="")
+    if planned.valid_until:
+        warn(f"a conduit ends at {planned.valid_until.astimezone(UTC).isoformat()}: render again then")
+    if out is not None:
+        _write(files, out)
+    else:
+        print("".join(files.values()), end="")
+
+
+def _write(files: Mapping[str, str], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+            show(str(folder / name))
+    except OSError as error:
+        raise OperatorError(f"{error.filename}: {error.strerror}; choose another directory with --out") from error
 
 
 @app.command(short_help="Whether the kernel would take the rules.")

@@ -1,26 +1,12 @@
-"""What a group may reach, as elements of nftables sets.
-
-Owns sorting reaches by kind and family, and joining networks that overlap: two overlapping intervals in one set are an
-error to nft.
-"""
+"""What a group may reach, as elements of nftables sets, one set for each kind and family."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import collapse_addresses
 
 from mqttseg.gateway.plan import Group, Network, Reach
-
-
-class Kind(StrEnum):
-    """Why a destination is allowed, which decides how it is judged. The value is the prefix of the set's name."""
-
-    PEER = "con"  # a device, through a conduit
-    SEEN_PEER = "ocon"  # the same through a conduit in observe mode
-    SERVER = "dst"  # the broker, a service, a destination
-    SEEN_SERVER = "odst"
+from mqttseg.gateway.reaching import Kind, collapsed, of_kind
 
     @property
     def is_peer(self) -> bool:
@@ -61,8 +47,7 @@ def destinations(group: Group) -> Iterator[Destinations]:
     """The sets of a group, in the order in which they are asked: peers first."""
     for kind in Kind:
         for version in (4, 6):
-            found = [r for r in group.reaches if _kind(r) is kind and r.to is not None and r.to.version == version]
-            if found:
+            if found := of_kind(group, kind, version):
                 yield _joined(kind, version, group.name, found)
 
 
@@ -71,22 +56,8 @@ def local_services(group: Group) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{r.transport} . {r.port}" for r in group.reaches if r.to is None))
 
 
-def _kind(reach: Reach) -> Kind:
-    if reach.crossing:
-        return Kind.SEEN_PEER if reach.observed else Kind.PEER
-    return Kind.SEEN_SERVER if reach.observed else Kind.SERVER
-
-
-def _joined(kind: Kind, version: int, group: str, reaches: list[Reach]) -> Destinations:
-    by_port: dict[tuple[str, int], list[Network]] = {}
-    for reach in reaches:
-        if reach.to is not None:
-            by_port.setdefault((reach.transport, reach.port), []).append(reach.to)
-    joined = [
-        (network, transport, port)
-        for (transport, port), networks in by_port.items()
-        for network in collapse_addresses(networks)  # type: ignore[type-var]  # all of one version
-    ]
+def _joined(kind: Kind, version: int, group: str, reaches: Sequence[Reach]) -> Destinations:
+    joined = collapsed(reaches)
     elements = tuple(f"{_literal(network)} . {transport} . {port}" for network, transport, port in joined)
     return Destinations(kind, version, group, elements, any(network.num_addresses > 1 for network, _, _ in joined))
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from mqttseg.gateway.nftables.destinations import Destinations, Kind, destinations, local_services
+from mqttseg.gateway.nftables.destinations import Destinations, destinations, local_services
 from mqttseg.gateway.nftables.identities import identity_elements, wide_versions
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Network, Plan
+from mqttseg.gateway.reaching import Kind
 
 _REVISION_BITS = 0xFF000000
 _LOG_LIMIT = "limit rate 5/second burst 10 packets"

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from mqttseg.gateway.nftables.destinations import Destinations, Kind, destinations
+from mqttseg.gateway.nftables.destinations import Destinations, destinations
 from mqttseg.gateway.nftables.identities import has_ports, identity_elements
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Plan
+from mqttseg.gateway.reaching import Kind
 
 _FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
 _NO_SYN = "tcp flags & (syn | ack) != syn"

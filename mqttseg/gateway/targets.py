@@ -1,0 +1,55 @@
+"""The targets that a plan can be written for.
+
+Owns their names, and which renderer is whose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mqttseg.gateway.expressible import without_ports
+from mqttseg.gateway.iptables.script import render_iptables
+from mqttseg.gateway.nftables.render import FIRST_REVISION, render_nftables
+from mqttseg.gateway.openwrt import render_openwrt
+from mqttseg.gateway.plan import Plan
+
+Files: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator can say about a rendering.
+
+    ``pinned_elsewhere``: the switch pins devices to ports and addresses, so that a target that cannot may leave it out.
+    """
+
+    revision: int = FIRST_REVISION
+    pinned_elsewhere: bool = False
+
+
+Renderer: TypeAlias = Callable[[Plan, Options], Files]
+
+_RENDERERS: Mapping[str, Renderer] = {
+    "nftables": lambda plan, options: {"mqttseg.nft": render_nftables(plan, options.revision)},
+    "iptables": lambda plan, options: {"mqttseg-iptables.sh": render_iptables(_routed(plan, options))},
+    "openwrt": lambda plan, options: {"mqttseg.nft": render_openwrt(plan, options.revision)},
+}
+
+
+def targets() -> tuple[str, ...]:
+    """All names that ``render`` takes."""
+    return tuple(_RENDERERS)
+
+
+def render(plan: Plan, target: str, options: Options) -> Files:
+    """Texts by file name. ``target`` is one of ``targets()``.
+
+    Raises ConfigurationError for what the target cannot express, OperatorError if it needs an extra that is missing.
+    """
+    return _RENDERERS[target](plan, options)
+
+
+def _routed(plan: Plan, options: Options) -> Plan:
+    return without_ports(plan) if options.pinned_elsewhere else plan
