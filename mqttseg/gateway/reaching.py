@@ -21,6 +21,15 @@ class Kind(StrEnum):
     SERVER = "dst"  # the broker, a service, a destination
     SEEN_SERVER = "odst"
 
+    @property
+    def is_peer(self) -> bool:
+        return self in {Kind.PEER, Kind.SEEN_PEER}
+
+    @property
+    def is_seen(self) -> bool:
+        """Let through and recorded."""
+        return self in {Kind.SEEN_PEER, Kind.SEEN_SERVER}
+
 
 def kind_of(reach: Reach) -> Kind:
     """The kind of a destination."""

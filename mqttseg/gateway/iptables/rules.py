@@ -11,11 +11,8 @@ from collections.abc import Iterator
 from mqttseg.gateway.iptables.identity import Sender, identity_chains
 from mqttseg.gateway.iptables.sets import DIGEST, Destinations, Sets
 from mqttseg.gateway.plan import Group, Plan
-from mqttseg.gateway.reaching import Kind
 
 ENTRIES = {"FORWARD": "mqttseg-forward", "INPUT": "mqttseg-input", "OUTPUT": "mqttseg-output"}
-_SEEN = (Kind.SEEN_PEER, Kind.SEEN_SERVER)
-_PEERS = (Kind.PEER, Kind.SEEN_PEER)
 _ANSWER = "-m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY"
 _LONGEST_PREFIX = 29  # of a log line, in bytes
 
@@ -88,10 +85,10 @@ class _Rules:
         yield f"{_ANSWER} {_in(self.sets.admin, 'dst')} -j RETURN"
         yield f"{_ANSWER} {_in(self.sets.devices, 'dst')} -g {_chain('peers')}"
         yield self._too_many()
-        yield from self._towards(group, [d for d in found if d.kind in _PEERS])
+        yield from self._towards(group, [d for d in found if d.kind.is_peer])
         if any(d.is_wide for d in found):  # a network that holds devices leads to none
             yield f"{_in(self.sets.devices, 'dst')} -g {denied}"
-        yield from self._towards(group, [d for d in found if d.kind not in _PEERS])
+        yield from self._towards(group, [d for d in found if not d.kind.is_peer])
         for transport, port in _local(group):
             yield f"-p {transport} --dport {port} -m addrtype --dst-type LOCAL -j RETURN"
         protocol = "icmp" if self.version == 4 else "ipv6-icmp"
@@ -100,7 +97,7 @@ class _Rules:
 
     def _towards(self, group: Group, found: list[Destinations]) -> Iterator[str]:
         for one in found:
-            if one.kind in _SEEN:
+            if one.kind.is_seen:
                 yield self._logged("OBSERVE", group.name, _in(one.name, "dst,dst"))
             yield f"{_in(one.name, 'dst,dst')} -j RETURN"
 
@@ -115,11 +112,11 @@ class _Rules:
     def _to_device(self, index: int, group: Group) -> Iterator[str]:
         found = self.sets.of_group[index]
         for one in found:
-            if one.kind in _PEERS:
+            if one.kind.is_peer:
                 yield f"{_ANSWER} {_in(one.name, 'src,src')} -j RETURN"
         strangers = f"-m set ! --match-set {self.sets.devices} src"
         for one in found:
-            if one.kind not in _PEERS:
+            if not one.kind.is_peer:
                 yield f"{_ANSWER} {strangers} {_in(one.name, 'src,src')} -j RETURN"
         for transport, port in _local(group):
             yield f"{_ANSWER} -p {transport} --sport {port} -m addrtype --src-type LOCAL -j RETURN"

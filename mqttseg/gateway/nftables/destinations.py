@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from mqttseg.gateway.plan import Group, Network, Reach
 from mqttseg.gateway.reaching import Kind, collapsed, of_kind
 
-    @property
-    def is_peer(self) -> bool:
-        return self in {Kind.PEER, Kind.SEEN_PEER}
-
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
