@@ -23,7 +23,9 @@ from mqttseg.wire.packets import (
     Unsubscribe,
     Will,
 )
-from tests.model.reference_broker import Ear, Kept, Ledger, Sent
+from tests.model.reference_broker import Ledger
+from tests.model.reference_message import Kept, Sent
+from tests.model.reference_receiver import Ear
 from tests.model.small_site import Line, SmallSite
 
 NOT_AUTHORIZED = 5

@@ -1,7 +1,7 @@
 """The whole broker against a model of MQTT 3.1.1 with policy: devices come and go, are cut off at any byte, take over,
 subscribe and publish at every QoS, retained and as wills; the policy changes under them; the disk fails; kill -9.
 
-The laws stand in reference_broker.py, the moves in machine.py.
+The laws stand in reference_broker.py, the moves in machine.py, their odds in walk.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.model.machine import BrokerMachine, Walk
+from tests.model.machine import BrokerMachine
+from tests.model.walk import Walk
 
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
