@@ -47,6 +47,13 @@ class FaithfulDevice:
         self._site = site
         self._ledger = ledger
 
+    @property
+    def waits_for(self) -> list[str]:
+        """What the broker still has to answer."""
+        waits = {"PUBACK or PUBREC": self.sending, "PUBCOMP": self.releasing, "PUBREL": self.ear.half_received}
+        waits |= {"SUBACK": self.ear.asked, "UNSUBACK": self.ear.ceasing}
+        return [f"{answer} {sorted(ids)}" for answer, ids in waits.items() if ids]
+
     # Coming and going
 
     def connect(self, *, clean: bool, will: Sent | None = None) -> bool:

@@ -82,6 +82,12 @@ class BrokerMachine(RuleBasedStateMachine):
         for device in DEVICES:
             self.read(device, count, None)
 
+    @rule(device=st.sampled_from(DEVICES))
+    def finish(self, device: str) -> None:
+        """It ends all its flows while the others are where they are."""
+        if self._connected(device):
+            self._finish(device)
+
     @rule()
     def come_back(self) -> None:
         """Every device resumes its session."""
@@ -251,14 +257,15 @@ class BrokerMachine(RuleBasedStateMachine):
             missing = sorted(sent.number for sent in device.ear.due)
             allowed = bool(self.ledger.switches.place(device.device))
             assert not missing or not allowed, f"{device.device} never got {missing}"
+            assert device.line is None or not device.waits_for, f"{device.device} waits for {device.waits_for}"
         self._check_retained()
 
-    def _finish(self) -> None:
+    def _finish(self, *names: str) -> None:
         busy = True
         while busy:
             self.commit()
             busy = False
-            for device in self.devices.values():
+            for device in [self.devices[name] for name in names or DEVICES]:
                 while device.line is not None and device.inbox:
                     device.read(1)
                     self._look()

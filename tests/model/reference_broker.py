@@ -9,6 +9,7 @@ again what was not acknowledged, and keep their QoS 2 state. The laws:
 - at QoS 2 a session's device gets a message once, and without DUP nothing comes more often than it was published;
 - on each topic, at each QoS, messages arrive in the order in which they were published;
 - PUBACKs and PUBRECs come in the order of the PUBLISHes, refused ones among them;
+- what a device waits for comes, when there is a commit: PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK;
 - a delivery has the lower of both QoS; QoS 0 reaches a device that reads at once;
 - CONNACK says session present exactly when there is one;
 - a topic retains the last message, and shows it while its publisher may publish there.
@@ -166,8 +167,7 @@ class Ledger:
         """kill -9: only what was safe is certain."""
         self._taken, self._unsaved = None, []
         for sent in self.sent:
-            if sent.routed:
-                sent.kills += 1
+            sent.again += len(sent.routed)
             known = sent.taken is Kept.YES and sent.recorded
             sent.taken = Kept.YES if known else Kept.MAYBE if sent.routed or sent.taken is not Kept.NO else Kept.NO
         for ear in self.ears.values():

@@ -35,8 +35,8 @@ class Sent:
     """When it was handed to its receivers."""
     taken: Kept = Kept.NO
     """QoS 2: whether the server keeps it until PUBREL."""
-    kills: int = 0
-    """Restarts since it was first routed: each may have forgotten that it had been sent."""
+    again: int = 0
+    """Copies without DUP that kills may have added: each may have forgotten of all so far that they had been sent."""
     owed: dict[tuple[Ear, int], int | None] = field(default_factory=dict)
     """(receiver, its session) -> QoS, None when that is not certain."""
 

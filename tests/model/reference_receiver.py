@@ -172,7 +172,7 @@ class Ear:
             return
         if not packet.dup:
             self.plain[sent] = self.plain.get(sent, 0) + 1
-            assert self.plain[sent] <= len(sent.routed) + sent.kills, f"more often than published: {about}"
+            assert self.plain[sent] <= len(sent.routed) + sent.again, f"more often than published: {about}"
         once = len(sent.routed) == 1
         expected = sent.owed.get((self, self.session), self.due.get(sent)) if once else None
         assert expected in {None, packet.qos}, f"QoS {packet.qos} and not {expected}: {about}"

@@ -38,8 +38,8 @@ from tests.support import offstage
 from tests.support.sites import TestSite
 
 SETTINGS = EngineSettings(in_flight=3, queue_messages=10_000, routes=2)
-WRITE_BUFFER = 100
-"""A device that does not read is full after some ten messages."""
+WRITE_BUFFER = 30
+"""A device that does not read is full after some three messages."""
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from tests.model.machine import BrokerMachine
 from tests.model.reference_rights import DEVICES, FILTERS, TOPICS
 
-ONE_DEVICE = frozenset({"drop", "leave", "stop_reading", "kill_while_connecting"})
+ONE_DEVICE = frozenset({"drop", "finish", "leave", "stop_reading", "kill_while_connecting"})
 """Moves that need nothing but a device."""
 
 
@@ -19,7 +19,7 @@ class Walk:
     """One walk."""
 
     odds: ClassVar[dict[str, int]] = {
-        "publish": 24, "publish_row": 8, "read_all": 25, "commit": 10, "half_commit": 6, "kill": 5,
+        "publish": 24, "publish_row": 8, "read_all": 25, "finish": 3, "commit": 10, "half_commit": 6, "kill": 5,
         "come_back": 10, "subscribe": 6, "change_policy": 12, "settle": 3, "unsubscribe": 2, "drop": 4,
         "leave": 1, "connect": 8, "stop_reading": 6, "kill_while_connecting": 1, "read": 5,
     }  # fmt: skip
