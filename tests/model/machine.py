@@ -71,6 +71,14 @@ class BrokerMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.publish(device, topic, qos, retain=False, empty=False, cut=None)
 
+    @rule(device=st.sampled_from(DEVICES), topic=st.sampled_from(TOPICS), qos=st.integers(1, 2))
+    def overwhelm(self, device: str, topic: str, qos: int) -> None:
+        """Its buffer fills with what may be lost while another publishes what may not."""
+        self.stop_reading(device)
+        other = DEVICES[DEVICES.index(device) - 1]
+        for each in (0, 0, 0, 0, qos, qos):
+            self.publish(other, topic, each, retain=False, empty=False, cut=None)
+
     @rule(device=st.sampled_from(DEVICES), count=st.integers(1, 5), cut=CUTS)
     def read(self, device: str, count: int, cut: int | None) -> None:
         for left in range(count, 0, -1):
@@ -234,8 +242,8 @@ class BrokerMachine(RuleBasedStateMachine):
         device = self.devices[name]
         if device.line is None and not device.connect(clean=device.ear.clean):
             return False
-        self._look()
         self._read_on(device)
+        self._look()  # what waited for it was judged before what it does now
         return True
 
     def _read_on(self, device: FaithfulDevice) -> None:
@@ -244,12 +252,12 @@ class BrokerMachine(RuleBasedStateMachine):
             self.site.turn(device.line.read_on)
 
     @precondition(lambda self: bool(self.ledger.sent))
-    @rule()
-    def settle(self) -> None:
-        """All that kept a session come back and finish: then nothing may be due."""
+    @rule(anew=st.booleans())
+    def settle(self, anew: bool) -> None:
+        """All that kept a session come back, ``anew`` those too that are there, and finish: nothing may be due then."""
         for device in self.devices.values():
             self._read_on(device)
-            if not device.ear.clean:
+            if not device.ear.clean and (anew or device.line is None):
                 device.connect(clean=False)
             self._look()
         self._finish()
@@ -293,6 +301,6 @@ class BrokerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if self.ledger.sent:
-                self.settle()
+                self.settle(anew=False)
         finally:
             self.site.close()
