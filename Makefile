@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check lint types imports docs bench bench-brokers fuzz clean
+.PHONY: help demo test test-full check lint types imports docs bench bench-brokers fuzz soak clean
 
 help:            ## show this
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench-brokers: $(STAMP)-bench   ## ours beside Mosquitto, NATS, aedes and amqtt,
 
 fuzz: $(STAMP)-fuzz   ## coverage-guided fuzzing of the wire and the guard, bounded
 	@$(BIN)/python -m tests.fuzz
+
+soak: $(STAMP)-soak   ## a million messages with churn over mutual TLS: nothing lost, memory flat; ten minutes at most
+	@$(BIN)/python -m tests.soak
 
 clean:           ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
