@@ -15,6 +15,7 @@ from mqttseg import __version__
 from mqttseg.cli import ca, demo, device, events, gateway, init, policy, run, status
 from mqttseg.cli.options import ConfigOption, JsonOption, NoColorOption
 from mqttseg.cli.output import fail, fail_with_problems, say
+from mqttseg.cli.usage import in_our_words
 from mqttseg.errors import ConfigurationError, MqttsegError
 
 # typer brings its own copy of click or uses the installed one, by its version: either way this is click's UsageError
@@ -90,4 +91,4 @@ def _refuse_usage(error: Exception) -> int:
         say(message)
         return USAGE
     command = context.command_path if context is not None else "mqttseg"
-    return fail(f"{message.rstrip('.')}; see `{command} --help`", USAGE)
+    return fail(f"{in_our_words(message)}; see `{command} --help`", USAGE)

@@ -173,6 +173,7 @@ def _authority(config: Config, domain: str, passphrase: _Passphrase, report: _Re
     from mqttseg.pki.authority import Authority
 
     path, crl = config.certs / "ca", config.certs / "ca.crl"
+    _refuse_half_an_authority(config, path)
     if not Authority.exists(config.certs):
         authority = Authority.create(config.certs, trust_domain=domain, passphrase=passphrase.of_new())
         report.made += [path, config.ca, crl]
@@ -187,6 +188,18 @@ def _authority(config: Config, domain: str, passphrase: _Passphrase, report: _Re
     if authority.trust_domain != domain:
         warn(f"the authority certifies devices of {authority.trust_domain}, but the policy's trust_domain is {domain}")
     return authority
+
+
+def _refuse_half_an_authority(config: Config, path: Path) -> None:
+    """An authority without its records does not know its devices; it is the operator's to say that it is given up."""
+    from mqttseg.pki.authority import Authority
+
+    if path.exists() and not Authority.exists(config.certs):
+        raise OperatorError(
+            f"{near(path)} is an authority without its records.db; restore that from a backup. If there is none: move"
+            f" {near(path)}, ca.crt and ca.crl away and run `mqttseg init` again, which makes a new authority; the"
+            " broker (`mqttseg ca broker`) and every device then need a new certificate"
+        )
 
 
 def _agreed_domain(config: Config, domain: str, wanted: str | None) -> str:

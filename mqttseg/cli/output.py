@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from mqttseg.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+SHOWN_ALIKE = 20
+"""Problems of one file with one remedy that are shown: a list may have thousands of lines that are wrong alike."""
 
 _STYLES: Mapping[str, str] = {
     "valid": "green",
@@ -47,9 +51,18 @@ def fail(message: str, code: int) -> int:
 
 
 def fail_with_problems(error: ConfigurationError) -> int:
-    """Every problem on its own line, with its place; returns the exit code."""
+    """Every problem on its own line, with its place; of many that are mended alike, the first. Returns the exit code."""
+    alike = Counter((problem.source.file, problem.remedy) for problem in error.problems)
+    shown: Counter[tuple[str, str]] = Counter()
     for problem in error.problems:
-        fail(str(problem), error.exit_code)
+        kind = (problem.source.file, problem.remedy)
+        shown[kind] += 1
+        if shown[kind] <= SHOWN_ALIKE:
+            fail(str(problem), error.exit_code)
+        elif shown[kind] == alike[kind]:
+            fail(
+                f"{problem.source.file}: {alike[kind] - SHOWN_ALIKE} more like these, to line {problem.source.line}", 1
+            )
     return error.exit_code
 
 

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from mqttseg.demo.attempt import ALLOWS, Attempt, Outcome
 
-_AROUND = 8  # lines of the terminal that the live table leaves to its head, its foot and the prompt
-_ROW_LINES = 2  # that a row takes on most terminals
+_SPARE = 2  # lines of the terminal that the live table leaves: what is longer than the terminal cannot be replaced
 _WIDE = 140  # columns from which on the reason has one of its own; else it stands below what was tried
+_HAPPENED = 23  # columns for what happened where there are few, so that a topic fits on its line
 
 
 class AttemptTable:
@@ -61,14 +61,20 @@ class AttemptTable:
 
     def _refresh(self, trying: Attempt | None) -> None:
         if self._live is not None:
-            fits = max(1, (self._console.height - _AROUND) // _ROW_LINES)
-            self._live.update(self._table(self._rows[-fits:], trying), refresh=True)
+            rows = self._rows
+            while len(rows) > 1 and not self._fits(self._table(rows, trying)):
+                rows = rows[1:]
+            self._live.update(self._table(rows, trying), refresh=True)
+
+    def _fits(self, table: Table) -> bool:
+        return len(self._console.render_lines(table, pad=False)) <= self._console.height - _SPARE
 
     def _table(self, rows: list[tuple[Attempt, Outcome]], trying: Attempt | None) -> Table:
         is_wide = self._console.width >= _WIDE
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         for head in ("device", "tries", "policy", "what happened", *(["why"] if is_wide else [])):
-            table.add_column(head, overflow="fold", no_wrap=head in ("device", "policy"))
+            narrow = _HAPPENED if head == "what happened" and not is_wide else None
+            table.add_column(head, overflow="fold", no_wrap=head in ("device", "policy"), max_width=narrow)
         for attempt, outcome in rows:
             tried, why = _tried(attempt), Text(outcome.why, style="dim")
             told = [tried] if is_wide else [Text("\n").join((tried, why))]

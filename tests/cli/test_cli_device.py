@@ -184,6 +184,31 @@ def test_every_error_of_a_list_is_reported_and_nobody_is_enrolled(site: Path, mq
     assert mqttseg("device", "list", "--json").json == []
 
 
+def test_errors_of_a_list_that_are_all_alike_are_folded(site: Path, mqttseg: Command) -> None:
+    (site / "many.csv").write_text("id,days\n" + "bad id,1\n" * 500 + "good-1,x\n")
+    refused = mqttseg("device", "enroll", "many.csv")
+    lines = refused.err.splitlines()
+    assert (refused.code, len(lines)) == (3, 22)
+    assert "many.csv: 480 more like these, to line 501" in lines[20]
+    assert "many.csv:502:8: 'x' is not a number of days" in lines[21]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--days", "0", "Invalid value for --days: write a number of at least 1; see `mqttseg device issue --help`"),
+        ("--days", "abc", "Invalid value for --days: write a whole number; see"),
+        ("--key-type", "foo", "Invalid value for --key-type: 'foo' is not one of 'p256', 'ed25519', 'rsa2048'; see"),
+    ],
+)
+def test_a_wrong_value_is_told_without_the_parsers_own_words(
+    option: str, value: str, words: str, site: Path, mqttseg: Command
+) -> None:
+    refused = mqttseg("device", "issue", "cam-1", option, value)
+    assert refused.code == 2
+    assert words in refused.err
+
+
 def test_enroll_warns_of_devices_in_no_segment(site: Path, mqttseg: Command) -> None:
     Path("fleet.csv").write_text("id\ntoaster-1\ntoaster-2\n")
     assert "toaster-1 and 1 more of these devices are in no segment" in mqttseg("device", "enroll", "fleet.csv").err

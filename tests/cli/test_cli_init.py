@@ -51,6 +51,21 @@ def test_the_starter_policy_is_valid_and_its_tests_hold(site: Path, mqttseg: Com
     assert tested.json["tests"] > 0
 
 
+def test_init_says_what_to_do_about_an_authority_that_lost_its_records(site: Path, mqttseg: Command) -> None:
+    (site / "certs" / "ca" / "records.db").unlink()
+    before = contents(site)
+    refused = mqttseg("init")
+    assert refused.code == 1
+    assert "certs/ca is an authority without its records.db; restore that from a backup" in refused.err
+    assert "move certs/ca, ca.crt and ca.crl away" in refused.err
+    assert contents(site) == before
+    (site / "certs" / "ca").rename(site / "lost")
+    for name in ("ca.crt", "ca.crl"):
+        (site / "certs" / name).rename(site / name)
+    assert mqttseg("init").code == 0
+    assert mqttseg("device", "issue", "cam-1").code == 0
+
+
 def test_rerunning_changes_nothing_and_says_what_was_kept(site: Path, mqttseg: Command) -> None:
     (site / "configs" / "policy.yaml").write_text((site / "configs" / "policy.yaml").read_text() + "# mine\n")
     before = contents(site)

@@ -167,6 +167,24 @@ def test_the_table_on_a_terminal_ends_with_every_row(width: int) -> None:
     assert (table.total, table.surprises) == (22, 1)
 
 
+def test_the_table_that_grows_is_never_longer_than_the_terminal_nor_breaks_a_topic() -> None:
+    """What does not fit could not be replaced: pieces of it would stay above the table."""
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=80, height=24, no_color=True, legacy_windows=False)
+    topic = "hvac/thermo-1/telemetry/temp"
+    outcome = Outcome(DENIES, "delivered to thermo-1, bms-1", "not-granted: hvac (policy.yaml:14:3)" * 3, right=True)
+    attempt = Attempt("thermo-1", "publishes retained", topic, lambda: outcome)
+    with AttemptTable(console) as table:
+        for _ in range(12):
+            table.begin(attempt)
+            table.end(attempt, outcome)
+        growing = output.getvalue()
+    frames = growing.split("what happened")[1:]
+    assert len(frames) == 24
+    assert max(frame.count("\n") for frame in frames) < 24
+    assert all(frame.count(topic) == frame.count("publishes") > 0 for frame in frames)
+
+
 def test_off_a_terminal_a_row_is_a_line_and_a_surprise_is_marked() -> None:
     output = io.StringIO()
     with AttemptTable(Console(file=output, width=40)) as table:
