@@ -51,7 +51,7 @@ def fail(message: str, code: int) -> int:
 
 
 def fail_with_problems(error: ConfigurationError) -> int:
-    """Every problem on its own line, with its place; of many that are mended alike, the first. Returns the exit code."""
+    """Every problem on its own line; of many that are mended alike, the first ones. Returns the exit code."""
     alike = Counter((problem.source.file, problem.remedy) for problem in error.problems)
     shown: Counter[tuple[str, str]] = Counter()
     for problem in error.problems:
