@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from mqttseg import __version__
 from mqttseg.cli import ca, demo, device, events, gateway, init, policy, run, status
+from mqttseg.cli.map import map_site
 from mqttseg.cli.options import ConfigOption, JsonOption, NoColorOption
 from mqttseg.cli.output import fail, fail_with_problems, say
 from mqttseg.cli.usage import in_our_words
@@ -37,6 +38,7 @@ app.command(short_help="See it work: a throw-away site with real devices.")(demo
 app.command(short_help="See whether the site is in order and the broker is up.")(status.status)
 app.command(short_help="See what happened: denials, comings and goings, what was done.")(events.events)
 app.command(short_help="See who talks about what.")(events.flows)
+app.command("map", short_help="See the site as a picture, and what does not fit the policy.")(map_site)
 app.add_typer(ca.app, name="ca", short_help="The certificate authority.")
 app.add_typer(device.app, name="device", short_help="Device certificates.")
 app.add_typer(policy.app, name="policy", short_help="Check, test and question the policy.")

@@ -65,7 +65,7 @@ def events(
     from mqttseg.observe.queries import EventQuery, Reader
 
     path = find_site(config).event_store
-    since_at, until_at = _moment(since, "--since"), _moment(until, "--until")
+    since_at, until_at = moment(since, "--since"), moment(until, "--until")
     query = EventQuery(device, segment, kind, reason, denied, since_at, until_at, limit=limit or None)
     with Reader.open(path) as reader:
         file = _inode(path)
@@ -179,7 +179,7 @@ def flows(
 
     path = find_site(config).event_store
     wanted = None if direction is None else Direction(direction)
-    query = FlowQuery(device, segment, wanted, _moment(since, "--since"), _moment(until, "--until"), limit or None)
+    query = FlowQuery(device, segment, wanted, moment(since, "--since"), moment(until, "--until"), limit or None)
     found = list(read_flows(path, query))
     if as_json:
         for flow in found:
@@ -205,7 +205,7 @@ def _flow_line(flow: Flow) -> str:
     return json.dumps(asdict(flow) | moments)
 
 
-def _moment(text: str | None, option: str) -> datetime | None:
+def moment(text: str | None, option: str) -> datetime | None:
     """A moment, or how long ago."""
     from pydantic_core import PydanticCustomError
 

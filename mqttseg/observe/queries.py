@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from mqttseg.errors import OperatorError, Reason
 from mqttseg.migration import NewerSchema, version_of
-from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.events import DENIALS, Event, Kind
 from mqttseg.observe.flows import Direction, Flow
 from mqttseg.observe.schema import APPLICATION_ID, DENIED, MIGRATIONS
 
@@ -27,9 +27,15 @@ _PATIENCE = 5.0
 _EVENTS, _FLOWS = 1, 2
 """The versions of the schema that brought the tables."""
 
+_OWN = {Kind.CONNECT, Kind.DISCONNECT, Kind.CUT, Kind.REFUSE, Kind.LIMIT, Kind.WILL} | DENIALS
+"""What a device did itself, and was not done about it: only then it was there."""
+
 _COLUMNS = f"id, at, {', '.join(FIELDS)}"
 _FLOW = ", ".join(field.name for field in fields(Flow))
 _FLOW_ORDER = "device, direction, shape, segment"
+_ACTIVITY = f"""SELECT device, max(at), sum(iif({DENIED}, count, 0)) FROM events
+    WHERE device IS NOT NULL AND at >= ? AND kind IN ({", ".join(f"'{kind}'" for kind in sorted(_OWN))})
+    GROUP BY device ORDER BY device"""  # noqa: S608
 _LEADING = ("device", "reason", "segment", "kind")
 """Whose index is used, the most selective first: without statistics SQLite would guess."""
 
@@ -71,6 +77,21 @@ class FlowQuery:
     since: datetime | None = None
     until: datetime | None = None
     limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One device in the events: when it was last told of, and how often it was not allowed something."""
+
+    device: str
+    last_seen: datetime
+    denied: int
+
+
+def read_activity(path: Path, since: datetime | None = None) -> list[Activity]:
+    """Every device that was connected or refused, by id. Raises OperatorError as ``read_events`` does."""
+    with Reader.open(path) as reader:
+        return reader.activity(since)
 
 
 def read_events(path: Path, query: EventQuery | None = None) -> list[Recorded]:
@@ -126,6 +147,14 @@ class Reader:
             rows = self._database.execute(statement, [*values, _limit(query.limit)]).fetchall()
         found = [_recorded(row) for row in rows]
         return found if query.after is not None else found[::-1]
+
+    def activity(self, since: datetime | None = None) -> list[Activity]:
+        """Every device that was connected or refused since then, by id, from its events. Raises OperatorError."""
+        if self._version < _EVENTS:
+            return []
+        with _operator_errors(self.path):
+            rows = self._database.execute(_ACTIVITY, [milliseconds(since) if since else 0]).fetchall()
+        return [Activity(device, moment(last), denied) for device, last, denied in rows]
 
     def last_id(self) -> int:
         """The greatest number given so far; 0 when there is none. Raises OperatorError."""
