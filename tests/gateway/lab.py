@@ -2,10 +2,10 @@
 
 ::
 
-    a1 (hvac)  a2 (hvac)  b1 (cameras)  x1 (nobody)      srv (broker, dns)   adm
-     |pa1       |pa2       |pb1          |px1              |                  |
-     +----------+----- br-iot ----------+                  +-- up0            +-- up1
-                     gw  10.9.0.1  fd00:9::1               192.0.2.0/24 2001:db8::/64   198.51.100.0/24
+    a1 (hvac)  a2 (hvac)  b1 (cameras)  x1 (nobody)   c1 (cameras)      srv (broker, dns)   adm
+     |pa1       |pa2       |pb1          |px1          |                 |                  |
+     +----------+----- br-iot ----------+             iot1               +-- up0            +-- up1
+                     gw  10.9.0.1  fd00:9::1   10.8.0.1  fd00:8::1       192.0.2.0/24 2001:db8::/64   198.51.100.0/24
 """
 
 from __future__ import annotations
@@ -81,17 +81,32 @@ class Host:
         for address in addresses:
             self.ask("listen", transport=transport, address=address, port=port)
 
-    def opens(self, address: str, port: int, *, transport: str = "tcp", name: str = "", source: str = "") -> bool:
+    def mac(self, interface: str = "eth0") -> str:
+        """The MAC address of an interface."""
+        return self.run("cat", f"/sys/class/net/{interface}/address").stdout.strip()
+
+    def opens(
+        self,
+        address: str,
+        port: int,
+        *,
+        transport: str = "tcp",
+        name: str = "",
+        source: str = "",
+        source_port: int = 0,
+    ) -> bool:
         """Whether a connection comes about: what must be."""
-        return bool(self._connect(address, port, transport, name, source, ANSWERS))
+        return bool(self._connect(address, port, transport, name, source, ANSWERS, source_port))
 
     def is_kept_from(self, address: str, port: int, *, transport: str = "tcp", source: str = "") -> bool:
         """Whether a connection does not come about: what must not be."""
         return not self._connect(address, port, transport, "", source, SILENCE)
 
-    def _connect(self, address: str, port: int, transport: str, name: str, source: str, timeout: float) -> Any:
+    def _connect(
+        self, address: str, port: int, transport: str, name: str, source: str, timeout: float, source_port: int = 0
+    ) -> Any:
         arguments = {"name": name, "transport": transport, "address": address, "port": port}
-        return self.ask("connect", **arguments, source=source, timeout=timeout)
+        return self.ask("connect", **arguments, source=source, source_port=source_port, timeout=timeout)
 
     def still_has(self, name: str) -> bool:
         """Whether the connection of that name carries data."""
@@ -157,6 +172,7 @@ class Port:
     v6: str
 
 
+C1 = Port("c1", "iot1", "02:bb:00:00:00:02", "10.8.0.21", "fd00:8::21")  # alone on an interface of its own
 PORTS = (
     Port("a1", "pa1", "02:aa:00:00:00:01", "10.9.0.11", "fd00:9::11"),
     Port("a2", "pa2", "02:aa:00:00:00:02", "10.9.0.12", "fd00:9::12"),
@@ -169,7 +185,7 @@ PORTS = (
 def laboratory(tag: str) -> Iterator[Lab]:
     """The network of the module's picture. ``tag`` keeps its namespaces apart from those of others."""
     with ExitStack() as stack:
-        names = ("gw", "srv", "adm", *(port.host for port in PORTS))
+        names = ("gw", "srv", "adm", C1.host, *(port.host for port in PORTS))
         hosts = {name: stack.enter_context(_host(stack, name, f"mqttseg-{tag}-{name}")) for name in names}
         gateway = hosts["gw"]
         gateway.run("ip", "link", "add", "br-iot", "type", "bridge")
@@ -180,6 +196,11 @@ def laboratory(tag: str) -> Iterator[Lab]:
             hosts[port.host].run("ip", "link", "set", "eth0", "address", port.mac)
             _address(hosts[port.host], "eth0", f"{port.v4}/24", f"{port.v6}/64")
             _route(hosts[port.host], "10.9.0.1", "fd00:9::1")
+        _plug(gateway, hosts["c1"], C1.port)
+        hosts["c1"].run("ip", "link", "set", "eth0", "address", C1.mac)
+        _address(hosts["c1"], "eth0", f"{C1.v4}/24", f"{C1.v6}/64")
+        _route(hosts["c1"], "10.8.0.1", "fd00:8::1")
+        _address(gateway, C1.port, "10.8.0.1/24", "fd00:8::1/64")
         _plug(gateway, hosts["srv"], "up0")
         _plug(gateway, hosts["adm"], "up1")
         _address(gateway, "br-iot", "10.9.0.1/24", "fd00:9::1/64")

@@ -30,10 +30,13 @@ class Element:
 def identity_elements(plan: Plan) -> Iterator[Element]:
     """The elements of both tables, in order."""
     wide = wide_versions(plan)
+    origins = {group.name for group in plan.groups if leads_to_peers(group)}
     linked = has_ports(plan)
     for group, device in plan.devices():
         for address in device.addresses:
             yield from _routed(group, device, address, is_wide=address.version in wide)
+            if group.name in origins:
+                yield Element("inet", f"origin{address.version}", str(address), f"ans_{group.name}")
             if linked:
                 yield from _bridged(group, device, address)
         if linked:
@@ -46,6 +49,11 @@ def identity_elements(plan: Plan) -> Iterator[Element]:
 def wide_versions(plan: Plan) -> frozenset[int]:
     """The IP versions in which some destination is more than one address, so that it may hold devices."""
     return frozenset(d.version for group in plan.groups for d in destinations(group) if d.is_wide)
+
+
+def leads_to_peers(group: Group) -> bool:
+    """Whether a conduit leads from the group to devices."""
+    return any(reach.crossing for reach in group.reaches)
 
 
 def has_ports(plan: Plan) -> bool:
@@ -65,6 +73,8 @@ def _routed(group: Group, device: Bound, address: Address, *, is_wide: bool) -> 
 def _bridged(group: Group, device: Bound, address: Address) -> Iterator[Element]:
     version = address.version
     yield Element("bridge", f"bind{version}", f"{device.mac} . {address}")
+    if version == 6:  # as nft writes a field that it has no name for
+        yield Element("bridge", "target6", f"{device.mac} . {int(address):#034x}")
     yield Element("bridge", f"dev{version}", str(address), f"seg_{group.name}")
     yield Element("bridge", f"peer{version}", str(address), f"re_{group.name}")
     if group.observe:

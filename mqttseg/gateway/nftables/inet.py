@@ -5,6 +5,12 @@ one look-up) before anything else, so that no flow outlives the device's right t
 revision of the policy let it through; then what its group may reach. To a device: flows of this revision,
 administrators, answers. A packet that no rule names is dropped, and the hooks touch nothing that does not come from or
 go to an IoT-facing interface, so that a mistake cannot lock the operator out.
+
+Only packets that open a flow are judged by where they go: answers are judged by who opened it, or a server that opened
+a flow from the port that it serves would keep it. A device's ICMP errors are no part of its flows: they speak of any
+flow, also of another's. A flow that is refused forgets its revision, so that it does not come back when the revisions,
+which are few, begin anew. A flow is new to the kernel until it is answered: one that nobody answers, such as a log's,
+is not taken for many. Sets of single addresses are not interval sets: those are empty for a moment after a reload.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mqttseg.gateway.nftables.destinations import Destinations, destinations, local_services
-from mqttseg.gateway.nftables.identities import identity_elements, wide_versions
+from mqttseg.gateway.nftables.identities import identity_elements, leads_to_peers, wide_versions
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Network, Plan
 from mqttseg.gateway.reaching import Kind
@@ -37,11 +43,12 @@ class _Inet:
         self.table = table
         self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
         self.wide_versions = wide_versions(plan)
+        self.origins = [group for group in plan.groups if leads_to_peers(group)]
         self._held: defaultdict[str, list[str]] = defaultdict(list)
         for element in identity_elements(plan):
             if element.family == "inet":
                 self._held[element.holder].append(str(element))
-        self.current = f"ct state established,related ct mark & {_REVISION_BITS:#010x} == {revision << 24:#010x}"
+        self.marked = f"ct mark & {_REVISION_BITS:#010x} == {revision << 24:#010x}"
 
     def write(self) -> None:
         self._write_sets()
@@ -62,7 +69,7 @@ class _Inet:
             admin = [n for n in self.plan.admin if n.version == version]
             if admin:
                 self.table.add_set(f"admin{version}", f"type {kind};", _networks(admin), flags="interval")
-        for name in ("unknown", "rate", "invalid", "todev", "fromgw"):
+        for name in ("unknown", "rate", "invalid", "todev", "spoof"):
             self.table.add_counter(f"drop_{name}")
 
     def _write_identities(self) -> None:
@@ -70,6 +77,9 @@ class _Inet:
             identity = f"typeof iifname . ether saddr . {field} saddr : verdict;"
             self.table.add_map(f"dev{version}", identity, self._held[f"dev{version}"])
             self.table.add_map(f"peer{version}", f"typeof {field} daddr : verdict;", self._held[f"peer{version}"])
+            if self.origins:
+                origin = self._held[f"origin{version}"]
+                self.table.add_map(f"origin{version}", f"typeof {field} daddr : verdict;", origin)
             if version in self.wide_versions:
                 self.table.add_set(f"device{version}", f"type {kind};", self._held[f"device{version}"])
 
@@ -80,16 +90,20 @@ class _Inet:
         self.table.add_counter(f"deny_{name}")
         self.table.add_counter(f"denyto_{name}")
         for one in found:
-            self.table.add_set(one.name, one.type, one.elements, flags="interval")
+            self.table.add_set(one.name, one.type, one.elements, flags="interval" if one.is_wide else "")
         if local := local_services(group):
             self.table.add_set(f"local_{name}", "type inet_proto . inet_service;", local)
         self.table.add_chain(f"deny_{name}", self._denied(group))
+        if group in self.origins:
+            self.table.add_chain(f"ans_{name}", self._from_peers(found))
         self.table.add_chain(f"seg_{name}", self._from_device(group, found, has_local=bool(local)))
         self.table.add_chain(f"re_{name}", self._to_device(group, found, has_local=bool(local)))
 
     def _from_device(self, group: Group, found: Sequence[Destinations], *, has_local: bool) -> Iterator[str]:
-        yield f"{self.current} accept"
-        yield "ct state established,related ct direction reply jump answers"
+        yield f"ct state new,established {self.marked} accept"
+        yield f"ct state related goto deny_{group.name}"
+        yield "ct direction reply jump answers"
+        yield f"ct direction reply goto deny_{group.name}"
         yield "ct state new jump new_flow"
         yield from _each(found, Kind.PEER, "goto pass")
         yield from _each(found, Kind.SEEN_PEER, self._log("OBSERVE", group.name), "goto pass")
@@ -98,8 +112,9 @@ class _Inet:
         yield from _each(found, Kind.SERVER, "goto pass")
         yield from _each(found, Kind.SEEN_SERVER, self._log("OBSERVE", group.name), "goto pass")
         if has_local:
-            yield f"fib daddr type local meta l4proto . th dport @local_{group.name} goto pass"
-        yield "fib daddr type local meta l4proto { icmp, icmpv6 } limit rate 20/second accept"
+            yield f"{_GATEWAY} meta l4proto . th dport @local_{group.name} goto pass"
+        yield f"{_GATEWAY} icmp type echo-request limit rate 20/second accept"
+        yield f"{_GATEWAY} icmpv6 type echo-request limit rate 20/second accept"
         yield f"goto deny_{group.name}"
 
     def _denied(self, group: Group) -> Iterator[str]:
@@ -107,7 +122,7 @@ class _Inet:
         yield f"counter name deny_{group.name}"
         if not group.observe:
             yield self._log("DENY", group.name)
-            yield "drop"
+            yield from _FORGOTTEN
             return
         yield self._log("OBSERVE", group.name)
         yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
@@ -115,7 +130,7 @@ class _Inet:
 
     def _to_device(self, group: Group, found: Sequence[Destinations], *, has_local: bool) -> Iterator[str]:
         """Packets towards a device of the group that are not of a flow of this revision."""
-        answer = "ct state established,related ct direction reply"
+        answer = "ct state established ct direction reply"
         for one in found:
             yield f"{answer} {one.answer} goto pass"
         if has_local:
@@ -126,15 +141,20 @@ class _Inet:
             yield "goto pass"
         else:
             yield self._log("DENY", f"{group.name} to-dev")
-            yield "drop"
+            yield from _FORGOTTEN
+
+    @staticmethod
+    def _from_peers(found: Sequence[Destinations]) -> Iterator[str]:
+        """Answers of devices that a conduit leads to, for who opened the flow; else back to the answering group."""
+        yield from (f"ct state established {one.answer} goto pass" for one in found if one.kind.is_peer)
 
     # --- directions --------------------------------------------------------------------------------------------------
 
     def _write_directions(self) -> None:
         mark = f"ct mark & {~_REVISION_BITS & 0xFFFFFFFF:#010x} | {self.revision << 24:#010x}"
-        self.table.add_chain("pass", [f"ct mark set {mark}", "accept"])
+        self.table.add_chain("pass", [f"ct state new,established ct mark set {mark}", "accept"])
         self.table.add_chain("new_flow", self._new_flow())
-        self.table.add_chain("answers", [*self._admin("daddr"), *self._towards_peers()])
+        self.table.add_chain("answers", self._answers())
         self.table.add_chain("from_dev", self._from_dev())
         self.table.add_chain("to_dev", self._to_dev())
         self.table.add_chain("input_dev", [*_LINK_TO_GATEWAY, "goto from_dev"])
@@ -146,33 +166,49 @@ class _Inet:
             rate = f"update @newrate{version} {{ {field} saddr limit rate over 20/second burst 40 packets }}"
             yield f"{rate} counter name drop_rate drop"
 
+    def _answers(self) -> Iterator[str]:
+        """From a device in a flow that somebody else opened, and that this revision has not seen: who was it?"""
+        yield from (f"ct state established {rule}" for rule in self._admin("daddr"))
+        if self.origins:
+            yield from (f"{field} daddr vmap @origin{version}" for version, field, _ in _FAMILIES)
+
     def _from_dev(self) -> Iterator[str]:
         yield "ct state invalid counter name drop_invalid drop"
+        yield "ip hdrlength > 5 counter name drop_invalid drop"  # source routes, and nothing that a device needs
+        yield "exthdr rt exists counter name drop_invalid drop"
         for version, field, _ in _FAMILIES:
             yield f"iifname . ether saddr . {field} saddr vmap @dev{version}"
         yield "counter name drop_unknown"
         yield self._log("UNKNOWN", "-")
-        yield "drop"
+        yield from _FORGOTTEN
 
     def _to_dev(self) -> Iterator[str]:
-        yield f"{self.current} accept"
+        yield f"ct state new,established {self.marked} accept"
+        yield f"ct state related meta l4proto {{ icmp, icmpv6 }} {self.marked} accept"
         yield from self._admin("saddr")
         yield from self._towards_peers()
         yield "counter name drop_todev"
         yield self._log("DENY", "- to-dev")
-        yield "drop"
+        yield from _FORGOTTEN
 
     def _admin(self, end: str) -> Iterator[str]:
         for version in sorted({network.version for network in self.plan.admin}):
             yield f"{_field(version)} {end} @admin{version} goto pass"
+
+    def _admin_spoofs(self) -> Iterator[str]:
+        """An administrator's address, from where packets to the administrator would not go."""
+        for version in sorted({network.version for network in self.plan.admin}):
+            field = _field(version)
+            came = f"oifname @iot_if {field} saddr @admin{version} fib saddr . iif oif missing"
+            yield f"{came} counter name drop_spoof drop"
 
     @staticmethod
     def _towards_peers() -> Iterator[str]:
         yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
 
     def _write_hooks(self) -> None:
-        forward = ["iifname @iot_if jump from_dev", "oifname @iot_if jump to_dev"]
-        self.table.add_chain("hook_forward", [*_BRIDGED, *forward], hook="type filter hook forward priority filter")
+        forward = [*_BRIDGED, *self._admin_spoofs(), "iifname @iot_if jump from_dev", "oifname @iot_if jump to_dev"]
+        self.table.add_chain("hook_forward", forward, hook="type filter hook forward priority filter")
         self.table.add_chain(
             "hook_input", ["iifname @iot_if jump input_dev"], hook="type filter hook input priority filter"
         )
@@ -183,6 +219,8 @@ class _Inet:
         return f'{_LOG_LIMIT} log prefix "mqttseg {what} seg={who} rev={self.revision} "'
 
 
+_GATEWAY = "fib daddr . iif type local"  # the gateway as this link knows it, not its addresses elsewhere
+_FORGOTTEN = (f"ct state established ct mark set ct mark & {~_REVISION_BITS & 0xFFFFFFFF:#010x}", "drop")
 # With br_netfilter, as container hosts have it, bridged packets come by here, too. These are never routed: a hop limit
 # of 255 has met no router (RFC 4861 6.1), and routers do not forward the limited broadcast (RFC 1812 5.3.5.1).
 _BRIDGED = (

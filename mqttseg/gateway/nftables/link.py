@@ -22,6 +22,10 @@ _FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
 _NO_SYN = "tcp flags & (syn | ack) != syn"
 _NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }"
 _EAPOL = "0x888e"
+_SPOOF = "counter name l2_spoof drop"
+_TARGET = "@th,64,128"  # of a neighbour advertisement
+_PREFIX = f"{0xFFC0 << 112:#034x}"
+_LINK_LOCAL = f"{0xFE80 << 112:#034x}"  # of its own, which nobody routes
 
 
 def link_table(plan: Plan, comment: str) -> tuple[Table, ...]:
@@ -49,6 +53,8 @@ class _Link:
         for group in self.plan.groups:
             self._write_group(group)
         self.table.add_chain("pinned", self._pinned())
+        self.table.add_chain("pinned_arp", self._pinned_arp())
+        self.table.add_chain("pinned_target", self._pinned_target())
         self.table.add_chain("pinned_address", self._pinned_address())
         self.table.add_chain("between_devices", self._between_devices())
         self.table.add_chain("from_device", self._from_device())
@@ -66,6 +72,8 @@ class _Link:
         self.table.add_set("mac_any", "type ether_addr;", self._held["mac_any"])
         for version, _, kind in _FAMILIES:
             self.table.add_set(f"bind{version}", f"type ether_addr . {kind};", self._held[f"bind{version}"])
+            if version == 6:
+                self.table.add_set("target6", f"typeof ether saddr . {_TARGET};", self._held["target6"])
             for name in ("dev", "peer"):
                 self.table.add_map(f"{name}{version}", f"type {kind} : verdict;", self._held[f"{name}{version}"])
             for name in ("met", "seen"):
@@ -82,7 +90,7 @@ class _Link:
     def _write_group(self, group: Group) -> None:
         found = self.of_group[group.name]
         for one in found:
-            self.table.add_set(one.name, one.type, one.elements, flags="interval")
+            self.table.add_set(one.name, one.type, one.elements, flags="interval" if one.is_wide else "")
         self.table.add_chain(f"seg_{group.name}", self._leaving(group, found))
         self.table.add_chain(f"re_{group.name}", self._arriving(group, found))
 
@@ -113,21 +121,35 @@ class _Link:
     def _pinned() -> Iterator[str]:
         yield "ether saddr . iifname @mac_port goto pinned_address"
         yield "ether saddr @mac_any goto pinned_address"
-        yield "counter name l2_spoof drop"
+        yield _SPOOF
 
     @staticmethod
     def _pinned_address() -> Iterator[str]:
-        spoof = "counter name l2_spoof drop"
-        yield f"ether type != {{ arp, ip, ip6, {_EAPOL} }} {spoof}"  # tagged frames would hide what they carry
-        yield f"icmpv6 type {{ nd-router-advert, nd-redirect }} {spoof}"
-        yield f"udp sport {{ 67, 547 }} {spoof}"  # rogue DHCP
-        yield "ether type arp arp saddr ip 0.0.0.0 return"  # a probe, RFC 5227
-        yield f"ether type arp ether saddr . arp saddr ip != @bind4 {spoof}"
-        yield f"ether type arp arp saddr ether . arp saddr ip != @bind4 {spoof}"
+        """What is not known to be right is dropped."""
+        yield f"ether type != {{ arp, ip, ip6, {_EAPOL} }} {_SPOOF}"  # tagged frames would hide what they carry
+        yield "ether type arp goto pinned_arp"
+        yield f"udp sport {{ 67, 547 }} {_SPOOF}"  # rogue DHCP
+        yield "ether saddr . ip saddr @bind4 return"
         yield "ip saddr 0.0.0.0 udp sport 68 udp dport 67 return"
-        yield f"ether type ip ether saddr . ip saddr != @bind4 {spoof}"
+        yield f"icmpv6 type {{ nd-router-advert, nd-redirect }} {_SPOOF}"
+        yield f"icmpv6 type nd-neighbor-advert {_TARGET} & {_PREFIX} != {_LINK_LOCAL} goto pinned_target"
+        yield "ether saddr . ip6 saddr @bind6 return"
         yield "ip6 saddr { ::, fe80::/10 } return"
-        yield f"ether type ip6 ether saddr . ip6 saddr != @bind6 {spoof}"
+        yield f"ether type {_EAPOL} return"
+        yield _SPOOF
+
+    @staticmethod
+    def _pinned_arp() -> Iterator[str]:
+        """Linux takes answers of other hardware types, too, and so they are not asked for theirs."""
+        yield "arp saddr ip 0.0.0.0 return"  # a probe, RFC 5227
+        yield "ether saddr . arp saddr ip @bind4 arp saddr ether . arp saddr ip @bind4 return"
+        yield _SPOOF
+
+    @staticmethod
+    def _pinned_target() -> Iterator[str]:
+        """An advertisement is about its target, whoever sends it (RFC 4861 4.4)."""
+        yield f"ether saddr . {_TARGET} @target6 return"
+        yield _SPOOF
 
     def _between_devices(self) -> Iterator[str]:
         """From one device's port to another's: only where a conduit leads there."""
@@ -139,7 +161,8 @@ class _Link:
     def _from_device(self) -> Iterator[str]:
         yield "oifname @iot_port goto between_devices"
         yield "ether type arp accept"
-        yield "udp dport { 67, 547 } accept"
+        yield "udp sport 68 udp dport 67 accept"
+        yield "udp sport 546 udp dport 547 accept"
         yield f"{_NEIGHBOURS} accept"
         yield "icmpv6 type { nd-router-solicit, mld-listener-report, mld2-listener-report, mld-listener-done } accept"
         yield from self._judged()
@@ -152,7 +175,8 @@ class _Link:
     @staticmethod
     def _to_device() -> Iterator[str]:
         yield "ether type arp accept"
-        yield "udp sport { 67, 547 } accept"
+        yield "udp sport 67 udp dport 68 accept"
+        yield "udp sport 547 udp dport 546 accept"
         yield f"{_NEIGHBOURS} accept"
         yield "icmpv6 type { nd-router-advert, mld-listener-query } accept"
         yield from (f"{field} daddr vmap @peer{version}" for version, field, _ in _FAMILIES)
