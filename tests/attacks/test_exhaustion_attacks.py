@@ -448,17 +448,16 @@ class TestFlood:
             assert reader.connect("etl-4").code == 0
             assert reader.subscribe("analytics/#") == (0,)
             assert hasty.connect("etl-3", will=Will("analytics/will", b"gone")).code == 0
+            broker.do(lambda: self.spend(broker, "etl-3", 100_000))  # no time that a busy machine takes earns a message
             hasty.send(*(Publish("analytics/x", b"%d" % number) for number in range(sent)), Disconnect())
+            assert reader.expect(Publish).payload == b"0"
             watch.wait_for(Kind.LIMIT, Reason.RATE_LIMIT, "etl-3")
             [connection] = broker.guard.roster.of("etl-3")
             broker.do(connection._transport.abort)
             watch.wait_for(Kind.DISCONNECT, Reason.OK, "etl-3")
             [dropped] = [event.count for event in broker.events if event.device == "etl-3" and "left" in event.detail]
-            got = [int(reader.expect(Publish).payload) for _ in range(sent - dropped)]
             reader.ping()
-            assert got == list(range(sent - dropped))
-            assert dropped > sent // 2
-            assert not reader.unread
+            assert (dropped, list(reader.unread)) == (sent - 1, [])
         assert watch.count(Kind.WILL, "etl-3") == 0
 
     def test_a_new_connection_is_no_new_rate(self, broker: RunningBroker) -> None:
@@ -471,11 +470,11 @@ class TestFlood:
         assert event.client_id == "etl-7/2"
 
     @staticmethod
-    def spend(broker: RunningBroker, device_id: str) -> None:
+    def spend(broker: RunningBroker, device_id: str, tokens: int = 100) -> None:
         bucket = broker.guard.roster.of(device_id)[0]._bucket
         assert bucket is not None
-        for _ in range(100):
-            bucket.take(0.0)
+        for _ in range(tokens):
+            bucket.take(broker.guard.loop.time())
 
 
 def test_answers_come_in_order_after_a_flood_of_one_turn(broker: RunningBroker) -> None:
