@@ -41,7 +41,10 @@ def _known_target(name: str) -> str:
 
 
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="[TARGET]", help="Which firewall: nftables, iptables, openwrt.", callback=_known_target)
+    str,
+    typer.Argument(
+        metavar="[TARGET]", help="nftables, iptables, openwrt, mikrotik, or aerleon:VENDOR.", callback=_known_target
+    ),
 ]
 
 

@@ -11,9 +11,11 @@ from typing import TypeAlias
 
 from mqttseg.gateway.expressible import without_ports
 from mqttseg.gateway.iptables.script import render_iptables
+from mqttseg.gateway.mikrotik import render_mikrotik
 from mqttseg.gateway.nftables.render import FIRST_REVISION, render_nftables
 from mqttseg.gateway.openwrt import render_openwrt
 from mqttseg.gateway.plan import Plan
+from mqttseg.gateway.vendors.generate import VENDORS, render_vendor
 
 Files: TypeAlias = Mapping[str, str]
 
@@ -31,10 +33,17 @@ class Options:
 
 Renderer: TypeAlias = Callable[[Plan, Options], Files]
 
+
+def _vendor(vendor: str) -> Renderer:
+    return lambda plan, options: render_vendor(plan, vendor, pinned_elsewhere=options.pinned_elsewhere)
+
+
 _RENDERERS: Mapping[str, Renderer] = {
     "nftables": lambda plan, options: {"mqttseg.nft": render_nftables(plan, options.revision)},
     "iptables": lambda plan, options: {"mqttseg-iptables.sh": render_iptables(_routed(plan, options))},
+    "mikrotik": lambda plan, options: {"mqttseg.rsc": render_mikrotik(_routed(plan, options))},
     "openwrt": lambda plan, options: {"mqttseg.nft": render_openwrt(plan, options.revision)},
+    **{f"aerleon:{vendor}": _vendor(vendor) for vendor in VENDORS},
 }
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mqttseg.gateway.iptables.identity import Sender, identity_chains
 from mqttseg.gateway.iptables.sets import DIGEST, Destinations, Sets
+from mqttseg.gateway.lookup import Branch, Sender, lookup_tree, senders
 from mqttseg.gateway.plan import Group, Plan
 
 ENTRIES = {"FORWARD": "mqttseg-forward", "INPUT": "mqttseg-input", "OUTPUT": "mqttseg-output"}
@@ -53,15 +53,10 @@ class _Rules:
     def _write_directions(self) -> None:
         self.chains[_chain("in")] = [*_returned(_LINK_TO_GATEWAY[self.version]), f"-g {_chain('from')}"]
         self.chains[_chain("out")] = [*_returned(_LINK_FROM_GATEWAY[self.version]), f"-g {_chain('to')}"]
-        senders = [
-            Sender(address, device.interface, device.mac, _chain(f"s{index}"))
-            for index, group in enumerate(self.plan.groups)
-            for device in group.devices
-            for address in (device.v4 if self.version == 4 else device.v6)
-        ]
         # goto all the way, so that RETURN is back in the operator's chain
-        self.chains[_chain("from")] = ["-m conntrack --ctstate INVALID -j DROP", f"-g {_chain('id')}"]
-        self.chains |= identity_chains(_chain("id"), senders, _chain("unknown"))
+        self.chains[_chain("from")] = ["-m conntrack --ctstate INVALID -j DROP", f"-g {_chain('id0')}"]
+        for number, held in lookup_tree(senders(self.plan, self.version)).items():
+            self.chains[_chain(f"id{number}")] = [*map(_identity, held), f"-g {_chain('unknown')}"]
         self.chains[_chain("unknown")] = list(self._dropped("UNKNOWN", "-"))
         self.chains[_chain("to")] = [
             *_returned(_ERRORS[self.version]),
@@ -168,6 +163,13 @@ _ERRORS = {
 
 def _chain(what: str) -> str:
     return f"mqttseg-{DIGEST}-{what}"
+
+
+def _identity(held: Sender | Branch) -> str:
+    if isinstance(held, Branch):
+        return f"-s {held.network} -g {_chain(f'id{held.chain}')}"
+    device = held.device
+    return f"-i {device.interface} -s {held.address} -m mac --mac-source {device.mac} -g {_chain(f's{held.group}')}"
 
 
 def _in(name: str, ends: str) -> str:

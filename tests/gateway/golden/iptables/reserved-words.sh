@@ -1,118 +1,118 @@
 #!/bin/sh
-# Made by `mqttseg gateway render iptables` from plan cd9ea6f3. Change the policy, not this file.
+# Made by `mqttseg gateway render iptables` from plan 4ae831bf. Change the policy, not this file.
 set -eu
 hook() {
   "$1" -w -C "$2" -j "$3" 2>/dev/null || "$1" -w -I "$2" 1 -j "$3"
 }
 clean() {
-  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-cd9ea6f3-' || true)
+  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-4ae831bf-' || true)
   for chain in $stale; do "$1" -w -F "$chain"; done
   for chain in $stale; do "$1" -w -X "$chain"; done
 }
 ipset -exist restore <<'END'
-create mqttseg-cd9ea6f3-dev-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-dev-4 10.9.0.11
-add mqttseg-cd9ea6f3-dev-4 10.9.0.12
-add mqttseg-cd9ea6f3-dev-4 10.9.0.21
-create mqttseg-cd9ea6f3-adm-4 hash:net family inet hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-adm-4 198.51.100.40
-create mqttseg-cd9ea6f3-g0-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-g0-4 10.9.0.11
-add mqttseg-cd9ea6f3-g0-4 10.9.0.12
-create mqttseg-cd9ea6f3-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-dst0-4 192.0.2.10,tcp:8883
-add mqttseg-cd9ea6f3-dst0-4 192.0.2.53,tcp:53
-add mqttseg-cd9ea6f3-dst0-4 192.0.2.53,udp:53
-create mqttseg-cd9ea6f3-g1-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-g1-4 10.9.0.21
-create mqttseg-cd9ea6f3-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-dst1-4 192.0.2.10,tcp:8883
-create mqttseg-cd9ea6f3-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-dev-6 fd00:9::11
-add mqttseg-cd9ea6f3-dev-6 fd00:9::12
-add mqttseg-cd9ea6f3-dev-6 fd00:9::21
-create mqttseg-cd9ea6f3-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-adm-6 2001:db8:1::40
-create mqttseg-cd9ea6f3-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-g0-6 fd00:9::11
-add mqttseg-cd9ea6f3-g0-6 fd00:9::12
-create mqttseg-cd9ea6f3-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-dst0-6 2001:db8::10,tcp:8883
-create mqttseg-cd9ea6f3-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-g1-6 fd00:9::21
-create mqttseg-cd9ea6f3-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-cd9ea6f3-dst1-6 2001:db8::10,tcp:8883
+create mqttseg-4ae831bf-dev-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-dev-4 10.9.0.11
+add mqttseg-4ae831bf-dev-4 10.9.0.12
+add mqttseg-4ae831bf-dev-4 10.9.0.21
+create mqttseg-4ae831bf-adm-4 hash:net family inet hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-adm-4 198.51.100.40
+create mqttseg-4ae831bf-g0-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-g0-4 10.9.0.11
+add mqttseg-4ae831bf-g0-4 10.9.0.12
+create mqttseg-4ae831bf-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-dst0-4 192.0.2.10,tcp:8883
+add mqttseg-4ae831bf-dst0-4 192.0.2.53,tcp:53
+add mqttseg-4ae831bf-dst0-4 192.0.2.53,udp:53
+create mqttseg-4ae831bf-g1-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-g1-4 10.9.0.21
+create mqttseg-4ae831bf-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-dst1-4 192.0.2.10,tcp:8883
+create mqttseg-4ae831bf-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-dev-6 fd00:9::11
+add mqttseg-4ae831bf-dev-6 fd00:9::12
+add mqttseg-4ae831bf-dev-6 fd00:9::21
+create mqttseg-4ae831bf-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-adm-6 2001:db8:1::40
+create mqttseg-4ae831bf-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-g0-6 fd00:9::11
+add mqttseg-4ae831bf-g0-6 fd00:9::12
+create mqttseg-4ae831bf-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-dst0-6 2001:db8::10,tcp:8883
+create mqttseg-4ae831bf-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-g1-6 fd00:9::21
+create mqttseg-4ae831bf-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ae831bf-dst1-6 2001:db8::10,tcp:8883
 END
 iptables-restore --noflush --wait <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-cd9ea6f3-in - [0:0]
-:mqttseg-cd9ea6f3-out - [0:0]
-:mqttseg-cd9ea6f3-from - [0:0]
-:mqttseg-cd9ea6f3-id - [0:0]
-:mqttseg-cd9ea6f3-unknown - [0:0]
-:mqttseg-cd9ea6f3-to - [0:0]
-:mqttseg-cd9ea6f3-peers - [0:0]
-:mqttseg-cd9ea6f3-s0 - [0:0]
-:mqttseg-cd9ea6f3-d0 - [0:0]
-:mqttseg-cd9ea6f3-r0 - [0:0]
-:mqttseg-cd9ea6f3-s1 - [0:0]
-:mqttseg-cd9ea6f3-d1 - [0:0]
-:mqttseg-cd9ea6f3-r1 - [0:0]
+:mqttseg-4ae831bf-in - [0:0]
+:mqttseg-4ae831bf-out - [0:0]
+:mqttseg-4ae831bf-from - [0:0]
+:mqttseg-4ae831bf-id0 - [0:0]
+:mqttseg-4ae831bf-unknown - [0:0]
+:mqttseg-4ae831bf-to - [0:0]
+:mqttseg-4ae831bf-peers - [0:0]
+:mqttseg-4ae831bf-s0 - [0:0]
+:mqttseg-4ae831bf-d0 - [0:0]
+:mqttseg-4ae831bf-r0 - [0:0]
+:mqttseg-4ae831bf-s1 - [0:0]
+:mqttseg-4ae831bf-d1 - [0:0]
+:mqttseg-4ae831bf-r1 - [0:0]
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 67 -j RETURN
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 68 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-cd9ea6f3-from
--A mqttseg-forward -o br-iot -g mqttseg-cd9ea6f3-to
--A mqttseg-input -i br-iot -g mqttseg-cd9ea6f3-in
--A mqttseg-output -o br-iot -g mqttseg-cd9ea6f3-out
--A mqttseg-cd9ea6f3-in -p udp --sport 68 --dport 67 -j RETURN
--A mqttseg-cd9ea6f3-in -g mqttseg-cd9ea6f3-from
--A mqttseg-cd9ea6f3-out -p udp --sport 67 --dport 68 -j RETURN
--A mqttseg-cd9ea6f3-out -p icmp -j RETURN
--A mqttseg-cd9ea6f3-out -p igmp -j RETURN
--A mqttseg-cd9ea6f3-out -g mqttseg-cd9ea6f3-to
--A mqttseg-cd9ea6f3-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-cd9ea6f3-from -g mqttseg-cd9ea6f3-id
--A mqttseg-cd9ea6f3-id -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-cd9ea6f3-s0
--A mqttseg-cd9ea6f3-id -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-cd9ea6f3-s0
--A mqttseg-cd9ea6f3-id -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-cd9ea6f3-s1
--A mqttseg-cd9ea6f3-id -g mqttseg-cd9ea6f3-unknown
--A mqttseg-cd9ea6f3-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-cd9ea6f3-unknown -j DROP
--A mqttseg-cd9ea6f3-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-cd9ea6f3-to -m set --match-set mqttseg-cd9ea6f3-adm-4 src -j RETURN
--A mqttseg-cd9ea6f3-to -m set --match-set mqttseg-cd9ea6f3-dev-4 dst -g mqttseg-cd9ea6f3-peers
--A mqttseg-cd9ea6f3-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-cd9ea6f3-to -j DROP
--A mqttseg-cd9ea6f3-peers -m set --match-set mqttseg-cd9ea6f3-g0-4 dst -g mqttseg-cd9ea6f3-r0
--A mqttseg-cd9ea6f3-peers -m set --match-set mqttseg-cd9ea6f3-g1-4 dst -g mqttseg-cd9ea6f3-r1
--A mqttseg-cd9ea6f3-peers -j DROP
--A mqttseg-cd9ea6f3-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-adm-4 dst -j RETURN
--A mqttseg-cd9ea6f3-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-dev-4 dst -g mqttseg-cd9ea6f3-peers
--A mqttseg-cd9ea6f3-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-cd9ea6f3-s0 -m set --match-set mqttseg-cd9ea6f3-dst0-4 dst,dst -j RETURN
--A mqttseg-cd9ea6f3-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-cd9ea6f3-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-cd9ea6f3-s0 -g mqttseg-cd9ea6f3-d0
--A mqttseg-cd9ea6f3-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log "
--A mqttseg-cd9ea6f3-d0 -j DROP
--A mqttseg-cd9ea6f3-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-cd9ea6f3-dev-4 src -m set --match-set mqttseg-cd9ea6f3-dst0-4 src,src -j RETURN
--A mqttseg-cd9ea6f3-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-cd9ea6f3-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log to "
--A mqttseg-cd9ea6f3-r0 -j DROP
--A mqttseg-cd9ea6f3-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-adm-4 dst -j RETURN
--A mqttseg-cd9ea6f3-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-dev-4 dst -g mqttseg-cd9ea6f3-peers
--A mqttseg-cd9ea6f3-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-cd9ea6f3-s1 -m set --match-set mqttseg-cd9ea6f3-dst1-4 dst,dst -j RETURN
--A mqttseg-cd9ea6f3-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-cd9ea6f3-s1 -g mqttseg-cd9ea6f3-d1
--A mqttseg-cd9ea6f3-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter "
--A mqttseg-cd9ea6f3-d1 -j DROP
--A mqttseg-cd9ea6f3-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-cd9ea6f3-dev-4 src -m set --match-set mqttseg-cd9ea6f3-dst1-4 src,src -j RETURN
--A mqttseg-cd9ea6f3-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter to "
--A mqttseg-cd9ea6f3-r1 -j DROP
+-A mqttseg-forward -i br-iot -g mqttseg-4ae831bf-from
+-A mqttseg-forward -o br-iot -g mqttseg-4ae831bf-to
+-A mqttseg-input -i br-iot -g mqttseg-4ae831bf-in
+-A mqttseg-output -o br-iot -g mqttseg-4ae831bf-out
+-A mqttseg-4ae831bf-in -p udp --sport 68 --dport 67 -j RETURN
+-A mqttseg-4ae831bf-in -g mqttseg-4ae831bf-from
+-A mqttseg-4ae831bf-out -p udp --sport 67 --dport 68 -j RETURN
+-A mqttseg-4ae831bf-out -p icmp -j RETURN
+-A mqttseg-4ae831bf-out -p igmp -j RETURN
+-A mqttseg-4ae831bf-out -g mqttseg-4ae831bf-to
+-A mqttseg-4ae831bf-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-4ae831bf-from -g mqttseg-4ae831bf-id0
+-A mqttseg-4ae831bf-id0 -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-4ae831bf-s0
+-A mqttseg-4ae831bf-id0 -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-4ae831bf-s0
+-A mqttseg-4ae831bf-id0 -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-4ae831bf-s1
+-A mqttseg-4ae831bf-id0 -g mqttseg-4ae831bf-unknown
+-A mqttseg-4ae831bf-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-4ae831bf-unknown -j DROP
+-A mqttseg-4ae831bf-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-4ae831bf-to -m set --match-set mqttseg-4ae831bf-adm-4 src -j RETURN
+-A mqttseg-4ae831bf-to -m set --match-set mqttseg-4ae831bf-dev-4 dst -g mqttseg-4ae831bf-peers
+-A mqttseg-4ae831bf-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-4ae831bf-to -j DROP
+-A mqttseg-4ae831bf-peers -m set --match-set mqttseg-4ae831bf-g0-4 dst -g mqttseg-4ae831bf-r0
+-A mqttseg-4ae831bf-peers -m set --match-set mqttseg-4ae831bf-g1-4 dst -g mqttseg-4ae831bf-r1
+-A mqttseg-4ae831bf-peers -j DROP
+-A mqttseg-4ae831bf-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-adm-4 dst -j RETURN
+-A mqttseg-4ae831bf-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-dev-4 dst -g mqttseg-4ae831bf-peers
+-A mqttseg-4ae831bf-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-4ae831bf-s0 -m set --match-set mqttseg-4ae831bf-dst0-4 dst,dst -j RETURN
+-A mqttseg-4ae831bf-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-4ae831bf-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ae831bf-s0 -g mqttseg-4ae831bf-d0
+-A mqttseg-4ae831bf-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log "
+-A mqttseg-4ae831bf-d0 -j DROP
+-A mqttseg-4ae831bf-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-4ae831bf-dev-4 src -m set --match-set mqttseg-4ae831bf-dst0-4 src,src -j RETURN
+-A mqttseg-4ae831bf-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-4ae831bf-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log to "
+-A mqttseg-4ae831bf-r0 -j DROP
+-A mqttseg-4ae831bf-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-adm-4 dst -j RETURN
+-A mqttseg-4ae831bf-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-dev-4 dst -g mqttseg-4ae831bf-peers
+-A mqttseg-4ae831bf-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-4ae831bf-s1 -m set --match-set mqttseg-4ae831bf-dst1-4 dst,dst -j RETURN
+-A mqttseg-4ae831bf-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ae831bf-s1 -g mqttseg-4ae831bf-d1
+-A mqttseg-4ae831bf-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter "
+-A mqttseg-4ae831bf-d1 -j DROP
+-A mqttseg-4ae831bf-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-4ae831bf-dev-4 src -m set --match-set mqttseg-4ae831bf-dst1-4 src,src -j RETURN
+-A mqttseg-4ae831bf-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter to "
+-A mqttseg-4ae831bf-r1 -j DROP
 COMMIT
 END
 ip6tables-restore --noflush --wait <<'END'
@@ -120,79 +120,79 @@ ip6tables-restore --noflush --wait <<'END'
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-cd9ea6f3-in - [0:0]
-:mqttseg-cd9ea6f3-out - [0:0]
-:mqttseg-cd9ea6f3-from - [0:0]
-:mqttseg-cd9ea6f3-id - [0:0]
-:mqttseg-cd9ea6f3-unknown - [0:0]
-:mqttseg-cd9ea6f3-to - [0:0]
-:mqttseg-cd9ea6f3-peers - [0:0]
-:mqttseg-cd9ea6f3-s0 - [0:0]
-:mqttseg-cd9ea6f3-d0 - [0:0]
-:mqttseg-cd9ea6f3-r0 - [0:0]
-:mqttseg-cd9ea6f3-s1 - [0:0]
-:mqttseg-cd9ea6f3-d1 - [0:0]
-:mqttseg-cd9ea6f3-r1 - [0:0]
+:mqttseg-4ae831bf-in - [0:0]
+:mqttseg-4ae831bf-out - [0:0]
+:mqttseg-4ae831bf-from - [0:0]
+:mqttseg-4ae831bf-id0 - [0:0]
+:mqttseg-4ae831bf-unknown - [0:0]
+:mqttseg-4ae831bf-to - [0:0]
+:mqttseg-4ae831bf-peers - [0:0]
+:mqttseg-4ae831bf-s0 - [0:0]
+:mqttseg-4ae831bf-d0 - [0:0]
+:mqttseg-4ae831bf-r0 - [0:0]
+:mqttseg-4ae831bf-s1 - [0:0]
+:mqttseg-4ae831bf-d1 - [0:0]
+:mqttseg-4ae831bf-r1 - [0:0]
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 134 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-cd9ea6f3-from
--A mqttseg-forward -o br-iot -g mqttseg-cd9ea6f3-to
--A mqttseg-input -i br-iot -g mqttseg-cd9ea6f3-in
--A mqttseg-output -o br-iot -g mqttseg-cd9ea6f3-out
--A mqttseg-cd9ea6f3-in -p udp --sport 546 --dport 547 -j RETURN
--A mqttseg-cd9ea6f3-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
--A mqttseg-cd9ea6f3-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
--A mqttseg-cd9ea6f3-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-cd9ea6f3-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
--A mqttseg-cd9ea6f3-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
--A mqttseg-cd9ea6f3-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
--A mqttseg-cd9ea6f3-in -g mqttseg-cd9ea6f3-from
--A mqttseg-cd9ea6f3-out -p udp --sport 547 --dport 546 -j RETURN
--A mqttseg-cd9ea6f3-out -p ipv6-icmp -j RETURN
--A mqttseg-cd9ea6f3-out -g mqttseg-cd9ea6f3-to
--A mqttseg-cd9ea6f3-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-cd9ea6f3-from -g mqttseg-cd9ea6f3-id
--A mqttseg-cd9ea6f3-id -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-cd9ea6f3-s0
--A mqttseg-cd9ea6f3-id -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-cd9ea6f3-s0
--A mqttseg-cd9ea6f3-id -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-cd9ea6f3-s1
--A mqttseg-cd9ea6f3-id -g mqttseg-cd9ea6f3-unknown
--A mqttseg-cd9ea6f3-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-cd9ea6f3-unknown -j DROP
--A mqttseg-cd9ea6f3-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-cd9ea6f3-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-cd9ea6f3-to -m set --match-set mqttseg-cd9ea6f3-adm-6 src -j RETURN
--A mqttseg-cd9ea6f3-to -m set --match-set mqttseg-cd9ea6f3-dev-6 dst -g mqttseg-cd9ea6f3-peers
--A mqttseg-cd9ea6f3-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-cd9ea6f3-to -j DROP
--A mqttseg-cd9ea6f3-peers -m set --match-set mqttseg-cd9ea6f3-g0-6 dst -g mqttseg-cd9ea6f3-r0
--A mqttseg-cd9ea6f3-peers -m set --match-set mqttseg-cd9ea6f3-g1-6 dst -g mqttseg-cd9ea6f3-r1
--A mqttseg-cd9ea6f3-peers -j DROP
--A mqttseg-cd9ea6f3-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-adm-6 dst -j RETURN
--A mqttseg-cd9ea6f3-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-dev-6 dst -g mqttseg-cd9ea6f3-peers
--A mqttseg-cd9ea6f3-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-cd9ea6f3-s0 -m set --match-set mqttseg-cd9ea6f3-dst0-6 dst,dst -j RETURN
--A mqttseg-cd9ea6f3-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-cd9ea6f3-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-cd9ea6f3-s0 -g mqttseg-cd9ea6f3-d0
--A mqttseg-cd9ea6f3-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log "
--A mqttseg-cd9ea6f3-d0 -j DROP
--A mqttseg-cd9ea6f3-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-cd9ea6f3-dev-6 src -m set --match-set mqttseg-cd9ea6f3-dst0-6 src,src -j RETURN
--A mqttseg-cd9ea6f3-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-cd9ea6f3-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log to "
--A mqttseg-cd9ea6f3-r0 -j DROP
--A mqttseg-cd9ea6f3-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-adm-6 dst -j RETURN
--A mqttseg-cd9ea6f3-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-cd9ea6f3-dev-6 dst -g mqttseg-cd9ea6f3-peers
--A mqttseg-cd9ea6f3-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-cd9ea6f3-s1 -m set --match-set mqttseg-cd9ea6f3-dst1-6 dst,dst -j RETURN
--A mqttseg-cd9ea6f3-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-cd9ea6f3-s1 -g mqttseg-cd9ea6f3-d1
--A mqttseg-cd9ea6f3-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter "
--A mqttseg-cd9ea6f3-d1 -j DROP
--A mqttseg-cd9ea6f3-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-cd9ea6f3-dev-6 src -m set --match-set mqttseg-cd9ea6f3-dst1-6 src,src -j RETURN
--A mqttseg-cd9ea6f3-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter to "
--A mqttseg-cd9ea6f3-r1 -j DROP
+-A mqttseg-forward -i br-iot -g mqttseg-4ae831bf-from
+-A mqttseg-forward -o br-iot -g mqttseg-4ae831bf-to
+-A mqttseg-input -i br-iot -g mqttseg-4ae831bf-in
+-A mqttseg-output -o br-iot -g mqttseg-4ae831bf-out
+-A mqttseg-4ae831bf-in -p udp --sport 546 --dport 547 -j RETURN
+-A mqttseg-4ae831bf-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-4ae831bf-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-4ae831bf-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-4ae831bf-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
+-A mqttseg-4ae831bf-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
+-A mqttseg-4ae831bf-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
+-A mqttseg-4ae831bf-in -g mqttseg-4ae831bf-from
+-A mqttseg-4ae831bf-out -p udp --sport 547 --dport 546 -j RETURN
+-A mqttseg-4ae831bf-out -p ipv6-icmp -j RETURN
+-A mqttseg-4ae831bf-out -g mqttseg-4ae831bf-to
+-A mqttseg-4ae831bf-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-4ae831bf-from -g mqttseg-4ae831bf-id0
+-A mqttseg-4ae831bf-id0 -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-4ae831bf-s0
+-A mqttseg-4ae831bf-id0 -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-4ae831bf-s0
+-A mqttseg-4ae831bf-id0 -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-4ae831bf-s1
+-A mqttseg-4ae831bf-id0 -g mqttseg-4ae831bf-unknown
+-A mqttseg-4ae831bf-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-4ae831bf-unknown -j DROP
+-A mqttseg-4ae831bf-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-4ae831bf-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-4ae831bf-to -m set --match-set mqttseg-4ae831bf-adm-6 src -j RETURN
+-A mqttseg-4ae831bf-to -m set --match-set mqttseg-4ae831bf-dev-6 dst -g mqttseg-4ae831bf-peers
+-A mqttseg-4ae831bf-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-4ae831bf-to -j DROP
+-A mqttseg-4ae831bf-peers -m set --match-set mqttseg-4ae831bf-g0-6 dst -g mqttseg-4ae831bf-r0
+-A mqttseg-4ae831bf-peers -m set --match-set mqttseg-4ae831bf-g1-6 dst -g mqttseg-4ae831bf-r1
+-A mqttseg-4ae831bf-peers -j DROP
+-A mqttseg-4ae831bf-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-adm-6 dst -j RETURN
+-A mqttseg-4ae831bf-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-dev-6 dst -g mqttseg-4ae831bf-peers
+-A mqttseg-4ae831bf-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-4ae831bf-s0 -m set --match-set mqttseg-4ae831bf-dst0-6 dst,dst -j RETURN
+-A mqttseg-4ae831bf-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-4ae831bf-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ae831bf-s0 -g mqttseg-4ae831bf-d0
+-A mqttseg-4ae831bf-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log "
+-A mqttseg-4ae831bf-d0 -j DROP
+-A mqttseg-4ae831bf-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-4ae831bf-dev-6 src -m set --match-set mqttseg-4ae831bf-dst0-6 src,src -j RETURN
+-A mqttseg-4ae831bf-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-4ae831bf-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY log to "
+-A mqttseg-4ae831bf-r0 -j DROP
+-A mqttseg-4ae831bf-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-adm-6 dst -j RETURN
+-A mqttseg-4ae831bf-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-4ae831bf-dev-6 dst -g mqttseg-4ae831bf-peers
+-A mqttseg-4ae831bf-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-4ae831bf-s1 -m set --match-set mqttseg-4ae831bf-dst1-6 dst,dst -j RETURN
+-A mqttseg-4ae831bf-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ae831bf-s1 -g mqttseg-4ae831bf-d1
+-A mqttseg-4ae831bf-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter "
+-A mqttseg-4ae831bf-d1 -j DROP
+-A mqttseg-4ae831bf-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-4ae831bf-dev-6 src -m set --match-set mqttseg-4ae831bf-dst1-6 src,src -j RETURN
+-A mqttseg-4ae831bf-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY counter to "
+-A mqttseg-4ae831bf-r1 -j DROP
 COMMIT
 END
 hook iptables FORWARD mqttseg-forward
@@ -203,6 +203,6 @@ hook ip6tables INPUT mqttseg-input
 hook ip6tables OUTPUT mqttseg-output
 clean iptables
 clean ip6tables
-for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-cd9ea6f3-' || true); do
+for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-4ae831bf-' || true); do
   ipset destroy "$name"
 done

@@ -1,118 +1,118 @@
 #!/bin/sh
-# Made by `mqttseg gateway render iptables` from plan e7148a01. Change the policy, not this file.
+# Made by `mqttseg gateway render iptables` from plan c726be88. Change the policy, not this file.
 set -eu
 hook() {
   "$1" -w -C "$2" -j "$3" 2>/dev/null || "$1" -w -I "$2" 1 -j "$3"
 }
 clean() {
-  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-e7148a01-' || true)
+  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-c726be88-' || true)
   for chain in $stale; do "$1" -w -F "$chain"; done
   for chain in $stale; do "$1" -w -X "$chain"; done
 }
 ipset -exist restore <<'END'
-create mqttseg-e7148a01-dev-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-e7148a01-dev-4 10.9.0.11
-add mqttseg-e7148a01-dev-4 10.9.0.12
-add mqttseg-e7148a01-dev-4 10.9.0.21
-create mqttseg-e7148a01-adm-4 hash:net family inet hashsize 64 maxelem 65536
-add mqttseg-e7148a01-adm-4 198.51.100.40
-create mqttseg-e7148a01-g0-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-e7148a01-g0-4 10.9.0.11
-add mqttseg-e7148a01-g0-4 10.9.0.12
-create mqttseg-e7148a01-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-e7148a01-dst0-4 192.0.2.10,tcp:8883
-add mqttseg-e7148a01-dst0-4 192.0.2.53,tcp:53
-add mqttseg-e7148a01-dst0-4 192.0.2.53,udp:53
-create mqttseg-e7148a01-g1-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-e7148a01-g1-4 10.9.0.21
-create mqttseg-e7148a01-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-e7148a01-dst1-4 192.0.2.10,tcp:8883
-create mqttseg-e7148a01-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-e7148a01-dev-6 fd00:9::11
-add mqttseg-e7148a01-dev-6 fd00:9::12
-add mqttseg-e7148a01-dev-6 fd00:9::21
-create mqttseg-e7148a01-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
-add mqttseg-e7148a01-adm-6 2001:db8:1::40
-create mqttseg-e7148a01-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-e7148a01-g0-6 fd00:9::11
-add mqttseg-e7148a01-g0-6 fd00:9::12
-create mqttseg-e7148a01-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-e7148a01-dst0-6 2001:db8::10,tcp:8883
-create mqttseg-e7148a01-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-e7148a01-g1-6 fd00:9::21
-create mqttseg-e7148a01-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-e7148a01-dst1-6 2001:db8::10,tcp:8883
+create mqttseg-c726be88-dev-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-c726be88-dev-4 10.9.0.11
+add mqttseg-c726be88-dev-4 10.9.0.12
+add mqttseg-c726be88-dev-4 10.9.0.21
+create mqttseg-c726be88-adm-4 hash:net family inet hashsize 64 maxelem 65536
+add mqttseg-c726be88-adm-4 198.51.100.40
+create mqttseg-c726be88-g0-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-c726be88-g0-4 10.9.0.11
+add mqttseg-c726be88-g0-4 10.9.0.12
+create mqttseg-c726be88-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-c726be88-dst0-4 192.0.2.10,tcp:8883
+add mqttseg-c726be88-dst0-4 192.0.2.53,tcp:53
+add mqttseg-c726be88-dst0-4 192.0.2.53,udp:53
+create mqttseg-c726be88-g1-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-c726be88-g1-4 10.9.0.21
+create mqttseg-c726be88-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-c726be88-dst1-4 192.0.2.10,tcp:8883
+create mqttseg-c726be88-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-c726be88-dev-6 fd00:9::11
+add mqttseg-c726be88-dev-6 fd00:9::12
+add mqttseg-c726be88-dev-6 fd00:9::21
+create mqttseg-c726be88-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
+add mqttseg-c726be88-adm-6 2001:db8:1::40
+create mqttseg-c726be88-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-c726be88-g0-6 fd00:9::11
+add mqttseg-c726be88-g0-6 fd00:9::12
+create mqttseg-c726be88-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-c726be88-dst0-6 2001:db8::10,tcp:8883
+create mqttseg-c726be88-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-c726be88-g1-6 fd00:9::21
+create mqttseg-c726be88-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-c726be88-dst1-6 2001:db8::10,tcp:8883
 END
 iptables-restore --noflush --wait <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-e7148a01-in - [0:0]
-:mqttseg-e7148a01-out - [0:0]
-:mqttseg-e7148a01-from - [0:0]
-:mqttseg-e7148a01-id - [0:0]
-:mqttseg-e7148a01-unknown - [0:0]
-:mqttseg-e7148a01-to - [0:0]
-:mqttseg-e7148a01-peers - [0:0]
-:mqttseg-e7148a01-s0 - [0:0]
-:mqttseg-e7148a01-d0 - [0:0]
-:mqttseg-e7148a01-r0 - [0:0]
-:mqttseg-e7148a01-s1 - [0:0]
-:mqttseg-e7148a01-d1 - [0:0]
-:mqttseg-e7148a01-r1 - [0:0]
+:mqttseg-c726be88-in - [0:0]
+:mqttseg-c726be88-out - [0:0]
+:mqttseg-c726be88-from - [0:0]
+:mqttseg-c726be88-id0 - [0:0]
+:mqttseg-c726be88-unknown - [0:0]
+:mqttseg-c726be88-to - [0:0]
+:mqttseg-c726be88-peers - [0:0]
+:mqttseg-c726be88-s0 - [0:0]
+:mqttseg-c726be88-d0 - [0:0]
+:mqttseg-c726be88-r0 - [0:0]
+:mqttseg-c726be88-s1 - [0:0]
+:mqttseg-c726be88-d1 - [0:0]
+:mqttseg-c726be88-r1 - [0:0]
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 67 -j RETURN
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 68 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-e7148a01-from
--A mqttseg-forward -o br-iot -g mqttseg-e7148a01-to
--A mqttseg-input -i br-iot -g mqttseg-e7148a01-in
--A mqttseg-output -o br-iot -g mqttseg-e7148a01-out
--A mqttseg-e7148a01-in -p udp --sport 68 --dport 67 -j RETURN
--A mqttseg-e7148a01-in -g mqttseg-e7148a01-from
--A mqttseg-e7148a01-out -p udp --sport 67 --dport 68 -j RETURN
--A mqttseg-e7148a01-out -p icmp -j RETURN
--A mqttseg-e7148a01-out -p igmp -j RETURN
--A mqttseg-e7148a01-out -g mqttseg-e7148a01-to
--A mqttseg-e7148a01-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-e7148a01-from -g mqttseg-e7148a01-id
--A mqttseg-e7148a01-id -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-e7148a01-s0
--A mqttseg-e7148a01-id -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-e7148a01-s0
--A mqttseg-e7148a01-id -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-e7148a01-s1
--A mqttseg-e7148a01-id -g mqttseg-e7148a01-unknown
--A mqttseg-e7148a01-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-e7148a01-unknown -j DROP
--A mqttseg-e7148a01-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-e7148a01-to -m set --match-set mqttseg-e7148a01-adm-4 src -j RETURN
--A mqttseg-e7148a01-to -m set --match-set mqttseg-e7148a01-dev-4 dst -g mqttseg-e7148a01-peers
--A mqttseg-e7148a01-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-e7148a01-to -j DROP
--A mqttseg-e7148a01-peers -m set --match-set mqttseg-e7148a01-g0-4 dst -g mqttseg-e7148a01-r0
--A mqttseg-e7148a01-peers -m set --match-set mqttseg-e7148a01-g1-4 dst -g mqttseg-e7148a01-r1
--A mqttseg-e7148a01-peers -j DROP
--A mqttseg-e7148a01-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-adm-4 dst -j RETURN
--A mqttseg-e7148a01-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-dev-4 dst -g mqttseg-e7148a01-peers
--A mqttseg-e7148a01-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-e7148a01-s0 -m set --match-set mqttseg-e7148a01-dst0-4 dst,dst -j RETURN
--A mqttseg-e7148a01-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-e7148a01-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e7148a01-s0 -g mqttseg-e7148a01-d0
--A mqttseg-e7148a01-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
--A mqttseg-e7148a01-d0 -j DROP
--A mqttseg-e7148a01-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e7148a01-dev-4 src -m set --match-set mqttseg-e7148a01-dst0-4 src,src -j RETURN
--A mqttseg-e7148a01-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-e7148a01-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
--A mqttseg-e7148a01-r0 -j DROP
--A mqttseg-e7148a01-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-adm-4 dst -j RETURN
--A mqttseg-e7148a01-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-dev-4 dst -g mqttseg-e7148a01-peers
--A mqttseg-e7148a01-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-e7148a01-s1 -m set --match-set mqttseg-e7148a01-dst1-4 dst,dst -j RETURN
--A mqttseg-e7148a01-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e7148a01-s1 -g mqttseg-e7148a01-d1
--A mqttseg-e7148a01-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
--A mqttseg-e7148a01-d1 -j DROP
--A mqttseg-e7148a01-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e7148a01-dev-4 src -m set --match-set mqttseg-e7148a01-dst1-4 src,src -j RETURN
--A mqttseg-e7148a01-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
--A mqttseg-e7148a01-r1 -j DROP
+-A mqttseg-forward -i br-iot -g mqttseg-c726be88-from
+-A mqttseg-forward -o br-iot -g mqttseg-c726be88-to
+-A mqttseg-input -i br-iot -g mqttseg-c726be88-in
+-A mqttseg-output -o br-iot -g mqttseg-c726be88-out
+-A mqttseg-c726be88-in -p udp --sport 68 --dport 67 -j RETURN
+-A mqttseg-c726be88-in -g mqttseg-c726be88-from
+-A mqttseg-c726be88-out -p udp --sport 67 --dport 68 -j RETURN
+-A mqttseg-c726be88-out -p icmp -j RETURN
+-A mqttseg-c726be88-out -p igmp -j RETURN
+-A mqttseg-c726be88-out -g mqttseg-c726be88-to
+-A mqttseg-c726be88-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-c726be88-from -g mqttseg-c726be88-id0
+-A mqttseg-c726be88-id0 -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-c726be88-s0
+-A mqttseg-c726be88-id0 -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-c726be88-s0
+-A mqttseg-c726be88-id0 -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-c726be88-s1
+-A mqttseg-c726be88-id0 -g mqttseg-c726be88-unknown
+-A mqttseg-c726be88-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-c726be88-unknown -j DROP
+-A mqttseg-c726be88-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-c726be88-to -m set --match-set mqttseg-c726be88-adm-4 src -j RETURN
+-A mqttseg-c726be88-to -m set --match-set mqttseg-c726be88-dev-4 dst -g mqttseg-c726be88-peers
+-A mqttseg-c726be88-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-c726be88-to -j DROP
+-A mqttseg-c726be88-peers -m set --match-set mqttseg-c726be88-g0-4 dst -g mqttseg-c726be88-r0
+-A mqttseg-c726be88-peers -m set --match-set mqttseg-c726be88-g1-4 dst -g mqttseg-c726be88-r1
+-A mqttseg-c726be88-peers -j DROP
+-A mqttseg-c726be88-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-adm-4 dst -j RETURN
+-A mqttseg-c726be88-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-dev-4 dst -g mqttseg-c726be88-peers
+-A mqttseg-c726be88-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-c726be88-s0 -m set --match-set mqttseg-c726be88-dst0-4 dst,dst -j RETURN
+-A mqttseg-c726be88-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-c726be88-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-c726be88-s0 -g mqttseg-c726be88-d0
+-A mqttseg-c726be88-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
+-A mqttseg-c726be88-d0 -j DROP
+-A mqttseg-c726be88-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c726be88-dev-4 src -m set --match-set mqttseg-c726be88-dst0-4 src,src -j RETURN
+-A mqttseg-c726be88-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-c726be88-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
+-A mqttseg-c726be88-r0 -j DROP
+-A mqttseg-c726be88-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-adm-4 dst -j RETURN
+-A mqttseg-c726be88-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-dev-4 dst -g mqttseg-c726be88-peers
+-A mqttseg-c726be88-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-c726be88-s1 -m set --match-set mqttseg-c726be88-dst1-4 dst,dst -j RETURN
+-A mqttseg-c726be88-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-c726be88-s1 -g mqttseg-c726be88-d1
+-A mqttseg-c726be88-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
+-A mqttseg-c726be88-d1 -j DROP
+-A mqttseg-c726be88-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c726be88-dev-4 src -m set --match-set mqttseg-c726be88-dst1-4 src,src -j RETURN
+-A mqttseg-c726be88-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
+-A mqttseg-c726be88-r1 -j DROP
 COMMIT
 END
 ip6tables-restore --noflush --wait <<'END'
@@ -120,79 +120,79 @@ ip6tables-restore --noflush --wait <<'END'
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-e7148a01-in - [0:0]
-:mqttseg-e7148a01-out - [0:0]
-:mqttseg-e7148a01-from - [0:0]
-:mqttseg-e7148a01-id - [0:0]
-:mqttseg-e7148a01-unknown - [0:0]
-:mqttseg-e7148a01-to - [0:0]
-:mqttseg-e7148a01-peers - [0:0]
-:mqttseg-e7148a01-s0 - [0:0]
-:mqttseg-e7148a01-d0 - [0:0]
-:mqttseg-e7148a01-r0 - [0:0]
-:mqttseg-e7148a01-s1 - [0:0]
-:mqttseg-e7148a01-d1 - [0:0]
-:mqttseg-e7148a01-r1 - [0:0]
+:mqttseg-c726be88-in - [0:0]
+:mqttseg-c726be88-out - [0:0]
+:mqttseg-c726be88-from - [0:0]
+:mqttseg-c726be88-id0 - [0:0]
+:mqttseg-c726be88-unknown - [0:0]
+:mqttseg-c726be88-to - [0:0]
+:mqttseg-c726be88-peers - [0:0]
+:mqttseg-c726be88-s0 - [0:0]
+:mqttseg-c726be88-d0 - [0:0]
+:mqttseg-c726be88-r0 - [0:0]
+:mqttseg-c726be88-s1 - [0:0]
+:mqttseg-c726be88-d1 - [0:0]
+:mqttseg-c726be88-r1 - [0:0]
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 134 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-e7148a01-from
--A mqttseg-forward -o br-iot -g mqttseg-e7148a01-to
--A mqttseg-input -i br-iot -g mqttseg-e7148a01-in
--A mqttseg-output -o br-iot -g mqttseg-e7148a01-out
--A mqttseg-e7148a01-in -p udp --sport 546 --dport 547 -j RETURN
--A mqttseg-e7148a01-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
--A mqttseg-e7148a01-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
--A mqttseg-e7148a01-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-e7148a01-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
--A mqttseg-e7148a01-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
--A mqttseg-e7148a01-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
--A mqttseg-e7148a01-in -g mqttseg-e7148a01-from
--A mqttseg-e7148a01-out -p udp --sport 547 --dport 546 -j RETURN
--A mqttseg-e7148a01-out -p ipv6-icmp -j RETURN
--A mqttseg-e7148a01-out -g mqttseg-e7148a01-to
--A mqttseg-e7148a01-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-e7148a01-from -g mqttseg-e7148a01-id
--A mqttseg-e7148a01-id -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-e7148a01-s0
--A mqttseg-e7148a01-id -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-e7148a01-s0
--A mqttseg-e7148a01-id -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-e7148a01-s1
--A mqttseg-e7148a01-id -g mqttseg-e7148a01-unknown
--A mqttseg-e7148a01-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-e7148a01-unknown -j DROP
--A mqttseg-e7148a01-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-e7148a01-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-e7148a01-to -m set --match-set mqttseg-e7148a01-adm-6 src -j RETURN
--A mqttseg-e7148a01-to -m set --match-set mqttseg-e7148a01-dev-6 dst -g mqttseg-e7148a01-peers
--A mqttseg-e7148a01-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-e7148a01-to -j DROP
--A mqttseg-e7148a01-peers -m set --match-set mqttseg-e7148a01-g0-6 dst -g mqttseg-e7148a01-r0
--A mqttseg-e7148a01-peers -m set --match-set mqttseg-e7148a01-g1-6 dst -g mqttseg-e7148a01-r1
--A mqttseg-e7148a01-peers -j DROP
--A mqttseg-e7148a01-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-adm-6 dst -j RETURN
--A mqttseg-e7148a01-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-dev-6 dst -g mqttseg-e7148a01-peers
--A mqttseg-e7148a01-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-e7148a01-s0 -m set --match-set mqttseg-e7148a01-dst0-6 dst,dst -j RETURN
--A mqttseg-e7148a01-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-e7148a01-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e7148a01-s0 -g mqttseg-e7148a01-d0
--A mqttseg-e7148a01-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
--A mqttseg-e7148a01-d0 -j DROP
--A mqttseg-e7148a01-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e7148a01-dev-6 src -m set --match-set mqttseg-e7148a01-dst0-6 src,src -j RETURN
--A mqttseg-e7148a01-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-e7148a01-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
--A mqttseg-e7148a01-r0 -j DROP
--A mqttseg-e7148a01-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-adm-6 dst -j RETURN
--A mqttseg-e7148a01-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e7148a01-dev-6 dst -g mqttseg-e7148a01-peers
--A mqttseg-e7148a01-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-e7148a01-s1 -m set --match-set mqttseg-e7148a01-dst1-6 dst,dst -j RETURN
--A mqttseg-e7148a01-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e7148a01-s1 -g mqttseg-e7148a01-d1
--A mqttseg-e7148a01-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
--A mqttseg-e7148a01-d1 -j DROP
--A mqttseg-e7148a01-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e7148a01-dev-6 src -m set --match-set mqttseg-e7148a01-dst1-6 src,src -j RETURN
--A mqttseg-e7148a01-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
--A mqttseg-e7148a01-r1 -j DROP
+-A mqttseg-forward -i br-iot -g mqttseg-c726be88-from
+-A mqttseg-forward -o br-iot -g mqttseg-c726be88-to
+-A mqttseg-input -i br-iot -g mqttseg-c726be88-in
+-A mqttseg-output -o br-iot -g mqttseg-c726be88-out
+-A mqttseg-c726be88-in -p udp --sport 546 --dport 547 -j RETURN
+-A mqttseg-c726be88-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-c726be88-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-c726be88-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-c726be88-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
+-A mqttseg-c726be88-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
+-A mqttseg-c726be88-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
+-A mqttseg-c726be88-in -g mqttseg-c726be88-from
+-A mqttseg-c726be88-out -p udp --sport 547 --dport 546 -j RETURN
+-A mqttseg-c726be88-out -p ipv6-icmp -j RETURN
+-A mqttseg-c726be88-out -g mqttseg-c726be88-to
+-A mqttseg-c726be88-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-c726be88-from -g mqttseg-c726be88-id0
+-A mqttseg-c726be88-id0 -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-c726be88-s0
+-A mqttseg-c726be88-id0 -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-c726be88-s0
+-A mqttseg-c726be88-id0 -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-c726be88-s1
+-A mqttseg-c726be88-id0 -g mqttseg-c726be88-unknown
+-A mqttseg-c726be88-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-c726be88-unknown -j DROP
+-A mqttseg-c726be88-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-c726be88-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-c726be88-to -m set --match-set mqttseg-c726be88-adm-6 src -j RETURN
+-A mqttseg-c726be88-to -m set --match-set mqttseg-c726be88-dev-6 dst -g mqttseg-c726be88-peers
+-A mqttseg-c726be88-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-c726be88-to -j DROP
+-A mqttseg-c726be88-peers -m set --match-set mqttseg-c726be88-g0-6 dst -g mqttseg-c726be88-r0
+-A mqttseg-c726be88-peers -m set --match-set mqttseg-c726be88-g1-6 dst -g mqttseg-c726be88-r1
+-A mqttseg-c726be88-peers -j DROP
+-A mqttseg-c726be88-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-adm-6 dst -j RETURN
+-A mqttseg-c726be88-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-dev-6 dst -g mqttseg-c726be88-peers
+-A mqttseg-c726be88-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-c726be88-s0 -m set --match-set mqttseg-c726be88-dst0-6 dst,dst -j RETURN
+-A mqttseg-c726be88-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-c726be88-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-c726be88-s0 -g mqttseg-c726be88-d0
+-A mqttseg-c726be88-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
+-A mqttseg-c726be88-d0 -j DROP
+-A mqttseg-c726be88-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c726be88-dev-6 src -m set --match-set mqttseg-c726be88-dst0-6 src,src -j RETURN
+-A mqttseg-c726be88-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-c726be88-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
+-A mqttseg-c726be88-r0 -j DROP
+-A mqttseg-c726be88-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-adm-6 dst -j RETURN
+-A mqttseg-c726be88-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c726be88-dev-6 dst -g mqttseg-c726be88-peers
+-A mqttseg-c726be88-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-c726be88-s1 -m set --match-set mqttseg-c726be88-dst1-6 dst,dst -j RETURN
+-A mqttseg-c726be88-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-c726be88-s1 -g mqttseg-c726be88-d1
+-A mqttseg-c726be88-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
+-A mqttseg-c726be88-d1 -j DROP
+-A mqttseg-c726be88-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c726be88-dev-6 src -m set --match-set mqttseg-c726be88-dst1-6 src,src -j RETURN
+-A mqttseg-c726be88-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
+-A mqttseg-c726be88-r1 -j DROP
 COMMIT
 END
 hook iptables FORWARD mqttseg-forward
@@ -203,6 +203,6 @@ hook ip6tables INPUT mqttseg-input
 hook ip6tables OUTPUT mqttseg-output
 clean iptables
 clean ip6tables
-for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-e7148a01-' || true); do
+for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-c726be88-' || true); do
   ipset destroy "$name"
 done
