@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mqttseg.cli.gateway_quarantine import follow_register
 from mqttseg.cli.gateway_sync import sync
 from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import say, show, show_json, show_table, warn
@@ -144,7 +145,7 @@ def apply(
     """$ mqttseg gateway apply --confirm 60
 
     Load the rules on this host in one step. Unless `mqttseg gateway confirm` follows in time, what was loaded before
-    comes back by itself, also when this command is killed or the terminal closes.
+    comes back by itself, also when this command is killed or the terminal closes. Who is in quarantine is out before.
     """
     from mqttseg.gateway.apply import apply as load_plan
 
@@ -153,6 +154,7 @@ def apply(
     if dry_run:
         _show_differences(_drift(planned), as_json=as_json)
         return
+    follow_register(find_site(config), compile_site(find_site(config)))
     done = load_plan(planned, _trials(config), confirm_within=confirm)
     if not done.broker_answers:
         warn("the broker does not answer this host; it did not before, either")

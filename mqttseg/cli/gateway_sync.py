@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mqttseg.cli.gateway_quarantine import follow_register
 from mqttseg.cli.options import ConfigOption, JsonOption
 from mqttseg.cli.output import say, show, show_json, warn
 from mqttseg.cli.site import compile_site, find_site
@@ -39,8 +40,10 @@ def sync(
 
     Learn the addresses of devices marked `addresses: learned` from dnsmasq's leases, the neighbours of this host, and
     where the running broker saw each device prove itself; change the loaded rules in place. An address that two
-    identities claim is given to neither, and reported.
+    identities claim is given to neither, and reported. Who went into quarantine, or was released, since the last sync
+    follows on the network.
     """
+    from mqttseg.gateway import quarantine
     from mqttseg.gateway.sync import LearnedAddresses, bring_up, change
 
     site = find_site(config)
@@ -55,6 +58,8 @@ def sync(
         else:
             say("the rules of this policy are not loaded here: what was learned counts from the next gateway apply on")
         kept.write(lesson.learned)
+        if quarantine.is_here():
+            follow_register(site, compiled)
     _tell(lesson, changes, new, as_json=as_json)
 
 

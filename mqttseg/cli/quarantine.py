@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from mqttseg.cli.gateway_quarantine import follow_if_gateway
 from mqttseg.cli.options import ConfigOption, DeviceArgument, JsonOption
 from mqttseg.cli.output import fail, say, show, show_json, warn
 from mqttseg.cli.site import compile_if_valid, find_site, near
@@ -42,6 +43,8 @@ def quarantine(
     Put a device out: a running broker cuts its connections at once, publishes no will of it, delivers nothing to it,
     and refuses it until it is released or the time is over. That holds over restarts. A device that nobody knows yet
     can be put out too. Exits with 1 when it is out of the broker, but something did not go with it.
+
+    Run by root on the gateway, it acts on the network at once, too; else within the next `mqttseg gateway sync`.
     """
     from mqttseg.control.client import Client, NoBrokerError
 
@@ -53,7 +56,8 @@ def quarantine(
         entry, done = outcome.quarantine, outcome.done
     except NoBrokerError:
         entry, done = _put_out(site, device_id, seconds, why), None
-    _tell(entry, done, f"{device_id} is out", as_json)
+    on_network = follow_if_gateway(site)
+    _tell(entry, done, f"{device_id} is out", as_json, on_network=on_network)
     _warn_of_stranger(site, device_id)
 
 
@@ -74,7 +78,8 @@ def release(
         entry, done = outcome.quarantine, outcome.done
     except NoBrokerError:
         entry, done = _let_in(site, device_id, why), None
-    _tell(entry, done, f"{device_id} may connect again", as_json)
+    on_network = follow_if_gateway(site)
+    _tell(entry, done, f"{device_id} may connect again", as_json, on_network=on_network)
 
 
 def _seconds(lasting: str | None) -> float | None:
@@ -132,14 +137,16 @@ def audit(site: Config, event: Event) -> None:
     append(Path(site.audit.file), event, datetime.now(UTC))
 
 
-def _tell(entry: Quarantine, done: Done | None, headline: str, as_json: bool) -> None:
-    """``done``: what the running broker did; None when none runs."""
+def _tell(entry: Quarantine, done: Done | None, headline: str, as_json: bool, *, on_network: bool) -> None:
+    """``done``: what the running broker did; None when none runs. ``on_network``: whether the network follows."""
     if as_json:
-        show_json(_as_json(entry, done))
+        show_json({**_as_json(entry, done), "network": on_network})
     else:
         show(headline)
         for line in _lines(entry, done):
             show(f"  {line}")
+        if on_network:
+            show("  on the network, too")
     if done is None:
         say("No broker of `mqttseg run` is running here; this was recorded, and holds from its next start.")
     elif done.trouble:

@@ -8,28 +8,18 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.gateway.conftest import POLICY, inventory
-from tests.gateway.keyboard import REPOSITORY, Operator
+from tests.gateway.keyboard import REPOSITORY, Operator, until
 from tests.gateway.lab import Lab
 
 
 @pytest.fixture
 def operator(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
     return Operator(lab, tmp_path / "site", capsys)
-
-
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 CHANGED = POLICY.replace("[dns, ntp]", "[ntp]")
