@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import os
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -15,9 +16,16 @@ from typing import Any, TypeVar
 from mqttseg import __version__
 from mqttseg.broker.engine_backend import EngineBackend
 from mqttseg.broker.engine_events import device_of
+from mqttseg.broker.figures import connections_by_segment
 from mqttseg.broker.service import Application, Service
-from mqttseg.observe.snapshot import BrokerStatus, Done, PolicyInForce, SessionStatus
+from mqttseg.observe.busiest import Busiest
+from mqttseg.observe.flows import Direction
+from mqttseg.observe.snapshot import BrokerStatus, Done, Expiry, PolicyInForce, SessionStatus
+from mqttseg.observe.tally import DENIED, OBSERVED
 from mqttseg.pki.quarantine import Quarantine
+
+EXPIRING = 10
+"""Devices whose certificates end first that are named."""
 
 _Value = TypeVar("_Value")
 
@@ -25,10 +33,11 @@ _Value = TypeVar("_Value")
 class LiveOperations:
     """One running broker. Make it on the broker's loop; MqttsegError from every method until it has started."""
 
-    def __init__(self, service: Service, backend: EngineBackend) -> None:
+    def __init__(self, service: Service, backend: EngineBackend, busiest: Busiest) -> None:
         self._loop = asyncio.get_running_loop()
         self._service = service
         self._backend = backend
+        self._busiest = busiest
         self._started = datetime.now(UTC)
 
     async def status(self) -> BrokerStatus:
@@ -92,13 +101,32 @@ class LiveOperations:
             retained=len(engine.retained),
             quarantined=len(service.quarantines.entries),
             counters=dict(self._counters()),
+            segments=connections_by_segment(service),
+            denied=service.tally.by_reason(DENIED),
+            observed=service.tally.by_reason(OBSERVED),
+            busiest=self._busiest.devices,
+            expiring=tuple(self._expiring()),
         )
 
     def _counters(self) -> Iterator[tuple[str, int]]:
         counters = self._backend.engine.counters
+        sizes = Counter[Direction]()
         yield "received", counters.received
         yield "sent", counters.sent
         yield "acknowledged", counters.acknowledged
+        yield "dropped", self._backend.engine.losses.total
+        for (_, direction), (_, size) in self._service.guard.traffic.totals.items():
+            sizes[direction] += size
+        yield "bytes_published", sizes[Direction.PUBLISH]
+        yield "bytes_received", sizes[Direction.RECEIVE]
+
+    def _expiring(self) -> Iterator[Expiry]:
+        """The broker's own first, then the connected devices' that end first."""
+        yield Expiry(None, self._service.site.certificate_end)
+        identities = (connection.identity for connection in self._service.guard.roster)
+        ends = {identity.device_id: identity.not_after for identity in identities if identity is not None}
+        for device, until in heapq.nsmallest(EXPIRING, ends.items(), key=lambda entry: (entry[1], entry[0])):
+            yield Expiry(device, until)
 
     def _policy(self) -> PolicyInForce:
         service, policy = self._service, self._service.compiled.policy

@@ -29,6 +29,7 @@ from mqttseg.config import Config as SiteConfig
 from mqttseg.config import Endpoint, load_config, parse_endpoint
 from mqttseg.errors import MqttsegError, OperatorError
 from mqttseg.guard.backend import Backend
+from mqttseg.observe.busiest import Busiest
 from mqttseg.observe.events import Outlet
 from mqttseg.observe.exposition import MetricsServer
 from mqttseg.observe.figures import BackendFigures
@@ -92,7 +93,8 @@ class SegmentationPlugin(BaseAuthPlugin):
         except MqttsegError as error:
             log.critical("mqttseg: %s", error)
             raise
-        self.service = Service(site, self._outlets, self._outlets.tick, Harvest(self.recorder))
+        self.busiest = Busiest()
+        self.service = Service(site, self._outlets, self._outlets.tick, Harvest(self.recorder, [self.busiest]))
         try:
             self.backend = self._find_backend(config)
         except MqttsegError as error:

@@ -73,7 +73,9 @@ async def _serve(
     loop.add_signal_handler(signal.SIGHUP, lambda: _in_background(_reload(plugin), reloads))
     with ExitStack() as stack:
         try:
-            stack.enter_context(operated(LiveOperations(plugin.service, broker.backend), plugin.service))
+            stack.enter_context(
+                operated(LiveOperations(plugin.service, broker.backend, plugin.busiest), plugin.service)
+            )
         except BaseException:
             broker.abandon()
             raise

@@ -16,6 +16,7 @@ from mqttseg.cli import ca, demo, device, events, gateway, init, policy, run, st
 from mqttseg.cli.map import map_site
 from mqttseg.cli.options import ConfigOption, JsonOption, NoColorOption
 from mqttseg.cli.output import fail, fail_with_problems, say
+from mqttseg.cli.top import top
 from mqttseg.cli.usage import in_our_words
 from mqttseg.errors import ConfigurationError, MqttsegError
 
@@ -38,6 +39,7 @@ app.command(short_help="See it work: a throw-away site with real devices.")(demo
 app.command(short_help="See whether the site is in order and the broker is up.")(status.status)
 app.command(short_help="See what happened: denials, comings and goings, what was done.")(events.events)
 app.command(short_help="See who talks about what.")(events.flows)
+app.command("top", short_help="Watch the running broker on one screen.")(top)
 app.command("map", short_help="See the site as a picture, and what does not fit the policy.")(map_site)
 app.add_typer(ca.app, name="ca", short_help="The certificate authority.")
 app.add_typer(device.app, name="device", short_help="Device certificates.")

@@ -43,13 +43,13 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     $ mqttseg status --json
 
-    Look at the policy, the certificates, and whether the broker accepts TLS connections where it should listen (the
-    broker sees that as a connection without a certificate). Exits with 3 when a file is not valid, with 4 when a
-    test of the policy fails (a broker would not take that policy), and with 1 when
+    Look at the policy, the certificates, what the running broker says of itself, and whether it accepts TLS
+    connections where it should listen (the broker sees that as a connection without a certificate). Exits with 3 when
+    a file is not valid, with 4 when a test of the policy fails (a broker would not take that policy), and with 1 when
     the broker is down, a certificate has expired, or a revocation is not published.
     """
     site = find_site(config)
-    findings = [_policy(site), *_certificates(site), *(_listener(site, at) for at in site.listen)]
+    findings = [_policy(site), *_certificates(site), *_running(site), *(_listener(site, at) for at in site.listen)]
     if as_json:
         show_json([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings])
     else:
@@ -133,6 +133,33 @@ def _dated(what: str, end: datetime, detail: str) -> _Finding:
     if left < timedelta(0):
         return _Finding(what, "expired", f"on {end:%Y-%m-%d}: {detail}", 1)
     return _Finding(what, "expires soon" if left < _SOON else "valid", f"until {end:%Y-%m-%d}: {detail}")
+
+
+def _running(config: Config) -> Iterator[_Finding]:
+    """What the broker says of itself; nothing where none runs, or only a stock amqtt, which has no control API."""
+    from mqttseg.control.client import Client, NoBrokerError
+
+    try:
+        with Client(config.state) as client:
+            status = client.status()
+    except NoBrokerError:
+        return
+    except OperatorError as error:
+        yield _Finding("running", "unknown", str(error))
+        return
+    denied = sum(status.denied.values())
+    detail = f"{status.connected} of {status.sessions} sessions connected, {denied} denied, {status.quarantined} out"
+    yield _Finding("running", "ok", f"since {status.started:%Y-%m-%d %H:%M} UTC: {detail}; mqttseg top shows more")
+    yield from _in_force(config, status.policy.revision, status.policy.since)
+
+
+def _in_force(config: Config, revision: int, since: datetime) -> Iterator[_Finding]:
+    """Whether the files were changed after the broker took them."""
+    files = [path for path in (config.policy, config.devices) if path is not None and path.exists()]
+    changed = [path for path in files if datetime.fromtimestamp(path.stat().st_mtime, UTC) > since]
+    if changed:
+        detail = f"{near(changed[0])} was changed after revision {revision} came in force; run `mqttseg policy apply`"
+        yield _Finding("in force", "older", detail)
 
 
 def _listener(config: Config, endpoint: Endpoint) -> _Finding:

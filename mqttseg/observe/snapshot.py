@@ -24,8 +24,30 @@ class PolicyInForce:
 
 
 @dataclass(frozen=True, slots=True)
+class Busy:
+    """What passed of one device lately, in messages per second."""
+
+    device: str
+    published: float
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a certificate expires. ``device`` is connected with it; None: it is the broker's own."""
+
+    device: str | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerStatus:
-    """How the broker is doing. ``sessions`` are all that it keeps, ``connected`` those whose device is there."""
+    """How the broker is doing. ``sessions`` are all that it keeps, ``connected`` those whose device is there.
+
+    ``segments`` counts connections by segment ("" is none); ``denied`` and ``observed`` decisions, by reason:
+    refused, and let through by observe mode; both, as ``counters``, since the start. ``expiring``: the certificates in
+    use that end first.
+    """
 
     version: str
     pid: int
@@ -37,6 +59,11 @@ class BrokerStatus:
     retained: int
     quarantined: int
     counters: Mapping[str, int] = field(default_factory=dict)
+    segments: Mapping[str, int] = field(default_factory=dict)
+    denied: Mapping[str, int] = field(default_factory=dict)
+    observed: Mapping[str, int] = field(default_factory=dict)
+    busiest: tuple[Busy, ...] = ()
+    expiring: tuple[Expiry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

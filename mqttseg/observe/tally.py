@@ -39,6 +39,14 @@ class Tally:
         if decision is not None:
             self.decisions[decision] += event.count
 
+    def by_reason(self, outcome: str) -> dict[str, int]:
+        """How often decisions had this outcome, by reason."""
+        found = Counter[str]()
+        for (_, its, reason), count in self.decisions.items():
+            if its == outcome:
+                found[reason] += count
+        return dict(found)
+
     def before(self, outlet: Outlet) -> Outlet:
         """An outlet that counts an event and hands it on."""
 

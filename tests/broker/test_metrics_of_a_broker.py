@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import urllib.request
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mqttseg.broker.operations import LiveOperations
 from mqttseg.errors import OperatorError
+from mqttseg.observe.busiest import Busiest
 from tests.support.brokers import BACKENDS, BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.sites import TestSite
@@ -74,3 +77,16 @@ def test_without_the_address_nobody_is_let_in(tmp_path: Path) -> None:
             RunningBroker(TestSite(second, settings=taken)),
         ):
             pass
+
+
+def test_status_tells_segments_denials_and_certificates(tmp_path: Path) -> None:
+    site = TestSite(tmp_path)
+    with RunningBroker(site) as broker, RawClient(site.tls("cam-1"), broker.port) as camera:
+        operations = broker.do(lambda: LiveOperations(broker.plugin.service, broker.plugin.backend, Busiest()))
+        camera.connect("cam-1")
+        camera.publish("hvac/foreign", b"1", qos=1)
+        status = asyncio.run(operations.status())
+    assert status.segments == {"hvac": 0, "cameras": 1, "analytics": 0, "lab": 0}
+    assert status.denied == {"outside-segment": 1}
+    assert [expiry.device for expiry in status.expiring] == [None, "cam-1"]
+    assert status.counters["dropped"] == 0
