@@ -114,7 +114,7 @@ def churn() -> float:
     def step() -> int:
         nonlocal turn
         turn = (turn + 1) % 100
-        engine.router.subscribe(restless.connection.session, f"plant/d{turn}/#", 0)
+        engine.router.subscribe(restless.connection.session, (f"plant/d{turn}/#", 0))
         for packet in plan[turn * 100 : turn * 100 + 100]:
             writer.receive(packet)
         engine.router.unsubscribe(restless.connection.session, f"plant/d{turn}/#")

@@ -218,9 +218,9 @@ class Connection:
             # Discarded before the commit: what it is owed from now on would stay on the disk with nobody to settle it
             return
         suback, granted = begun
-        for topic_filter, qos in granted:
+        for topic_filter, _ in granted:
             self.session.beginning.pop(topic_filter, None)
-            self._engine.subscribe(self.session, topic_filter, qos)
+        self._engine.subscribe(self.session, *granted)
         self._send(suback)
         self._engine.deliver_retained(self.session, granted)
 
@@ -237,8 +237,7 @@ class Connection:
         """UNSUBACK even when nothing matched [MQTT-3.10.4-5]; what is in flight is still finished [MQTT-3.10.4-3]."""
         if not self._engine.holds(self.session):
             return
-        for topic_filter in packet.filters:
-            self._engine.router.unsubscribe(self.session, topic_filter)
+        self._engine.router.unsubscribe(self.session, *packet.filters)
         self._send(Unsuback(packet.packet_id))
 
 

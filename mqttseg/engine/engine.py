@@ -169,7 +169,7 @@ class Engine:
             return False
         if session.durable:
             self.journal.subscription(session, topic_filter, qos)
-        self.subscribe(session, topic_filter, qos)
+        self.subscribe(session, (topic_filter, qos))
         return True
 
     def withdraw(self, session: Session, topic_filter: str) -> None:
@@ -240,10 +240,10 @@ class Engine:
         """Whether the filter is within bounds."""
         return topic_filter.count("/") < self.settings.levels
 
-    def subscribe(self, session: Session, topic_filter: str, qos: int) -> None:
-        """Begin a subscription, unless its session ended meanwhile."""
+    def subscribe(self, session: Session, *requests: tuple[str, int]) -> None:
+        """Begin subscriptions, filter and QoS, unless their session ended meanwhile."""
         if self.holds(session):
-            self.router.subscribe(session, topic_filter, qos)
+            self.router.subscribe(session, *requests)
 
     def deliver_retained(self, session: Session, requests: Iterable[tuple[str, int]]) -> None:
         """What new subscriptions, or the same ones again, get at once, with RETAIN [MQTT-3.3.1-6][MQTT-3.3.1-8]."""
@@ -280,8 +280,7 @@ class Engine:
     def _remove(self, session: Session) -> None:
         del self._sessions[session.key]
         session.clear()
-        for topic_filter in list(session.filters):
-            self.router.unsubscribe(session, topic_filter)
+        self.router.unsubscribe(session, *session.filters)
         if session.durable:
             self.journal.drop_session(session)
 
@@ -306,7 +305,7 @@ class Engine:
             session.left_at = left_at
             by_id[number] = self._sessions[key] = session
         for number, topic_filter, qos in stored.subscriptions:
-            self.router.subscribe(by_id[number], topic_filter, qos)
+            self.router.subscribe(by_id[number], (topic_filter, qos))
         for number, packet_id, message in stored.incoming:
             by_id[number].incoming[packet_id] = message
         for number, delivery in stored.deliveries:

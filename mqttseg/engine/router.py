@@ -9,6 +9,7 @@ delivered.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from mqttseg.engine.filtertree import FilterTree
@@ -19,7 +20,7 @@ CACHED_LENGTH: Final = 256
 CACHED_LEVELS: Final = 32
 """Longer and deeper topics are routed without the cache, so that its memory is bounded by its entries."""
 WALK: Final = 1_000
-"""A change of one subscription visits so many nodes of the cache; one packet may bring hundreds of changes."""
+"""The changes of one packet visit so many nodes of the cache, together: there may be a thousand of them."""
 
 
 class Route:
@@ -42,21 +43,21 @@ class Router:
         self._cached: TopicTree[str] = TopicTree()
         self.routes: dict[str, Route] = {}
 
-    def subscribe(self, session: Session, topic_filter: str, qos: int) -> None:
-        """Add a subscription, or replace the identical one [MQTT-3.8.4-3]."""
-        if session.filters.get(topic_filter) == qos:
-            return
-        session.filters[topic_filter] = qos
-        self._filters.put(topic_filter, session, qos)
-        self._invalidate(topic_filter)
+    def subscribe(self, session: Session, *requests: tuple[str, int]) -> None:
+        """Add subscriptions, filter and QoS, or replace the identical ones [MQTT-3.8.4-3]."""
+        wanted = dict(requests)  # of the same filter twice, the later one stands
+        changed = [topic_filter for topic_filter, qos in wanted.items() if session.filters.get(topic_filter) != qos]
+        for topic_filter in changed:
+            session.filters[topic_filter] = wanted[topic_filter]
+            self._filters.put(topic_filter, session, wanted[topic_filter])
+        self._invalidate(changed)
 
-    def unsubscribe(self, session: Session, topic_filter: str) -> bool:
-        """Remove the subscription with this very filter [MQTT-3.10.4-1]; False when there is none."""
-        if session.filters.pop(topic_filter, None) is None:
-            return False
-        self._filters.remove(topic_filter, session)
-        self._invalidate(topic_filter)
-        return True
+    def unsubscribe(self, session: Session, *filters: str) -> None:
+        """Remove the subscriptions with these very filters [MQTT-3.10.4-1], as far as there are any."""
+        gone = [topic_filter for topic_filter in filters if session.filters.pop(topic_filter, None) is not None]
+        for topic_filter in gone:
+            self._filters.remove(topic_filter, session)
+        self._invalidate(gone)
 
     def route(self, topic: str) -> Route:
         """The receivers of this topic, from the cache when they are there."""
@@ -81,14 +82,13 @@ class Router:
         self.routes.clear()  # not a new one: connections hold it
         self._cached = TopicTree()
 
-    def _invalidate(self, topic_filter: str) -> None:
-        if "+" in topic_filter or "#" in topic_filter:
-            try:
-                matching = self._cached.match(topic_filter, WALK)
-            except TooManyNodes:
-                self._forget_all()
-                return
-            for topic in matching:
+    def _invalidate(self, filters: Sequence[str]) -> None:
+        wild = [topic_filter for topic_filter in filters if "+" in topic_filter or "#" in topic_filter]
+        try:
+            matching = {topic for each in wild for topic in self._cached.match(each, WALK // len(wild))}
+        except TooManyNodes:
+            self._forget_all()
+            return
+        for topic in matching.union(filters):
+            if topic in self.routes:
                 self._forget(topic)
-        elif topic_filter in self.routes:
-            self._forget(topic_filter)

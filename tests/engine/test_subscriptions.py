@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mqttseg.engine import router as router_module
+from mqttseg.engine import topictree as topictree_module
 from mqttseg.engine.router import Router
 from mqttseg.engine.session import Session
 from mqttseg.engine.settings import EngineSettings
@@ -127,7 +128,7 @@ def test_wildcards_that_explode_are_found_in_the_tree_once() -> None:
     router, session = Router(10), _session("d")
     for mask in range(2**10):
         levels = ["+" if mask >> level & 1 else "a" for level in range(10)]
-        router.subscribe(session, "/".join(levels), 1)
+        router.subscribe(session, ("/".join(levels), 1))
     assert router.route("/".join("a" * 10)).grants == ((session, 1),)
 
 
@@ -151,7 +152,7 @@ def test_topic_of_32_levels_is_matched_once() -> None:
 def test_churn_in_one_corner_leaves_the_rest_of_the_cache_warm() -> None:
     router, session = Router(1_000), _session("d")
     routes = [router.route(f"{number % 10}/{number}") for number in range(1_000)]
-    router.subscribe(session, "3/+", 0)
+    router.subscribe(session, ("3/+", 0))
     router.unsubscribe(session, "3/+")
     assert len(router.routes) == 900
     assert all(router.routes[route.topic] is route for route in routes if not route.topic.startswith("3/"))
@@ -165,13 +166,44 @@ def test_walk_of_the_cache_is_bounded_whatever_the_filter(topic_filter: str) -> 
     held = router.routes
     for number in range(topics):
         router.route(f"t/{number}/a")
-    router.subscribe(session, topic_filter, 1)
+    router.subscribe(session, (topic_filter, 1))
     assert held is router.routes
     assert not held
     router.route("t/1/a")
     assert list(held) == ["t/1/a"]
     router.unsubscribe(session, topic_filter)
     assert router.route("t/1/z").grants == ()
+
+
+def test_a_thousand_filters_in_one_packet_walk_the_cache_no_further_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them alone is within the bound; together they were a third of a second."""
+    visited = 0
+
+    def spend(most: int, nodes: int) -> int:
+        nonlocal visited
+        visited += min(most, nodes)
+        return unwatched(most, nodes)
+
+    unwatched = topictree_module._spend
+    monkeypatch.setattr(topictree_module, "_spend", spend)
+    router, session = Router(10_000), _session("d")
+    filters = [f"t/+/+/{number}" for number in range(1_000)]
+    for begin in (True, False):
+        for number in range(router_module.WALK - 100):
+            router.route(f"t/{number}")
+        visited = 0
+        if begin:
+            router.subscribe(session, *((topic_filter, 0) for topic_filter in filters))
+        else:
+            router.unsubscribe(session, *filters)
+        assert 0 < visited <= router_module.WALK
+
+
+def test_of_one_filter_twice_in_a_packet_the_later_one_stands() -> None:
+    router, session = Router(8), _session("d")
+    router.subscribe(session, ("t", 0))
+    router.subscribe(session, ("t", 1), ("t", 0))
+    assert router.route("t").grants == ((session, 0),)
 
 
 @pytest.mark.parametrize("topic_filter", ["#", "+", "+/#", "a/+/c", "a/#"])
@@ -214,7 +246,7 @@ def _check_receivers(steps: list[tuple[tuple[str, str, int | None], list[str]]])
         if qos is None:
             cached.unsubscribe(sessions[key], topic_filter)
         else:
-            cached.subscribe(sessions[key], topic_filter, qos)
+            cached.subscribe(sessions[key], (topic_filter, qos))
         asked |= set(topics)
         for topic in asked:
             expected = {
