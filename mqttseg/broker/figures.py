@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -79,8 +78,6 @@ class Gauges:
 
 def connections_by_segment(service: Service) -> dict[str, int]:
     """Connected sessions of each segment of the policy, and of none (""): on the broker's loop."""
-    compiled = service.compiled
-    segment_of: Callable[[str], str | None] = compiled.membership.segment_of
-    present = (c.identity.device_id for c in service.guard.roster if c.identity is not None and c.monitor is not None)
-    found = Counter(segment_of(device) or "" for device in present)
-    return {name: found[name] for name in ("", *compiled.policy.segments) if name or found[name]}
+    monitors = (connection.monitor for connection in service.guard.roster)
+    found = Counter(monitor.segment or "" for monitor in monitors if monitor is not None)
+    return {name: found[name] for name in ("", *service.compiled.policy.segments) if name or found[name]}

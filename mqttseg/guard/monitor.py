@@ -57,6 +57,12 @@ class Monitor:
         """What the session is subscribed to, as far as the rights allow, and the QoS asked for."""
         return self.subscribing.filters
 
+    @property
+    def segment(self) -> str | None:
+        """The segment of the device, by the rights that are in force."""
+        placement = self.receiving.judged.rights.placement
+        return None if placement is None else placement.segment.name
+
     def resume(self, resumed: Resumed) -> None:
         """Take over a stored session.
 
