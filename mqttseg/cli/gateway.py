@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +44,9 @@ def _known_target(name: str) -> str:
 TargetArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[TARGET]", help="nftables, iptables, openwrt, mikrotik, or aerleon:VENDOR.", callback=_known_target
+        metavar="[TARGET]",
+        help="nftables, iptables, openwrt, mikrotik, mud, or aerleon:VENDOR.",
+        callback=_known_target,
     ),
 ]
 
@@ -82,6 +84,9 @@ def render(
         bool,
         typer.Option("--pinned-elsewhere", help="The switch pins devices to ports and addresses; leave that out."),
     ] = False,
+    mud_url: Annotated[
+        str, typer.Option("--mud-url", metavar="URL", help="Where MUD files will be served from: an https directory.")
+    ] = "",
     revision: RevisionOption = 1,
     config: ConfigOption = None,
 ) -> None:
@@ -90,11 +95,14 @@ def render(
     Write the rules for a target on stdout, for `sudo nft -f -`; say on stderr which devices get nothing. What a target
     cannot express is an error that names the line of the policy. docs/how-to/other-firewalls.md has the targets.
     """
+    if target == "mud" and out is None:
+        raise typer.BadParameter("MUD files are one for each model: say where with --out DIR", param_hint="--out")
     from mqttseg.gateway.targets import Options
     from mqttseg.gateway.targets import render as rendered
 
     planned = _plan(config)
-    files = rendered(planned, target, Options(revision=revision, pinned_elsewhere=pinned_elsewhere))
+    options = Options(revision=revision, pinned_elsewhere=pinned_elsewhere, mud_url=mud_url, now=datetime.now(UTC))
+    files = rendered(planned, target, options)
     warn_of_unbound(planned)
     if planned.valid_until:
         warn(f"a conduit ends at {planned.valid_until.astimezone(UTC).isoformat()}: render again then")

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
+from mqttseg.errors import OperatorError
 from mqttseg.gateway.expressible import without_ports
 from mqttseg.gateway.iptables.script import render_iptables
 from mqttseg.gateway.mikrotik import render_mikrotik
+from mqttseg.gateway.mud.files import render_mud
+from mqttseg.gateway.mud.validate import validate
 from mqttseg.gateway.nftables.render import FIRST_REVISION, render_nftables
 from mqttseg.gateway.openwrt import render_openwrt
 from mqttseg.gateway.plan import Plan
@@ -29,9 +33,19 @@ class Options:
 
     revision: int = FIRST_REVISION
     pinned_elsewhere: bool = False
+    mud_url: str = ""  # the https URL of the directory that MUD files will be served from
+    now: datetime | None = None  # for what says when it was made
 
 
 Renderer: TypeAlias = Callable[[Plan, Options], Files]
+
+
+def _mud(plan: Plan, options: Options) -> Files:
+    if not options.mud_url.startswith("https://") or options.now is None:
+        raise OperatorError("say where the MUD files will be served from: --mud-url https://HOST/DIRECTORY/")
+    files = render_mud(plan, options.mud_url.rstrip("/") + "/", options.now)
+    validate(files)
+    return files
 
 
 def _vendor(vendor: str) -> Renderer:
@@ -43,6 +57,7 @@ _RENDERERS: Mapping[str, Renderer] = {
     "iptables": lambda plan, options: {"mqttseg-iptables.sh": render_iptables(_routed(plan, options))},
     "mikrotik": lambda plan, options: {"mqttseg.rsc": render_mikrotik(_routed(plan, options))},
     "openwrt": lambda plan, options: {"mqttseg.nft": render_openwrt(plan, options.revision)},
+    "mud": _mud,
     **{f"aerleon:{vendor}": _vendor(vendor) for vendor in VENDORS},
 }
 

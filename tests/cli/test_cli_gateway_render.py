@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,27 @@ def test_out_that_cannot_be_written_is_said(lab_site: Path, mqttseg: Command) ->
     result = mqttseg("gateway", "render", "--out", "taken")
     assert result.code == 1
     assert "taken" in result.err
+
+
+def test_mud_files_are_one_for_each_model(lab_site: Path, mqttseg: Command) -> None:
+    devices = Path("configs/devices.yaml")
+    devices.write_text(devices.read_text().replace("    interface: br-iot\n", "    interface: br-iot\n    model: t1\n"))
+    Path("configs/policy.yaml").write_text(
+        POLICY.replace("members: [a1, a2]", "members: [a1, a2, b1]").replace("members: [b1]", "members: []")
+    )
+    result = mqttseg("gateway", "render", "mud", "--out", "mud", "--mud-url", "https://plant7.example/mud")
+    assert (result.code, result.out) == (0, "mud/t1.json\n")
+    assert (
+        json.loads(Path("mud/t1.json").read_text())["ietf-mud:mud"]["mud-url"] == "https://plant7.example/mud/t1.json"
+    )
+
+
+def test_mud_files_need_a_directory_and_an_https_address(lab_site: Path, mqttseg: Command) -> None:
+    assert mqttseg("gateway", "render", "mud").code == 2
+    result = mqttseg("gateway", "render", "mud", "--out", "mud", "--mud-url", "http://plant7.example/")
+    assert result.code == 1
+    assert "--mud-url https://HOST/DIRECTORY/" in result.err
+    assert not Path("mud").exists()
 
 
 def test_a_conduit_that_ends_is_told(lab_site: Path, mqttseg: Command) -> None:
