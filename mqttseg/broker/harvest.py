@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from mqttseg.guard.guard import TURN, Guard
+from mqttseg.guard.guard import Guard
+from mqttseg.guard.sweep import TURN
 from mqttseg.observe.flows import Traffic
 
 log = logging.getLogger(__name__)

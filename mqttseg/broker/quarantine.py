@@ -1,7 +1,8 @@
 """Quarantine on a running broker: the register on disk, the guard, and whoever else holds the line with them.
 
-Owns the order: on disk before it acts, so that a restart forgets nobody; and the end of those that have one. What the
-disk refuses acts all the same, and is told: nobody is let in because a disk is full. Refuses to know who asks, and how.
+Owns the order: a quarantine acts at once, and whoever asked for it has an answer when it is on disk too, so that a
+restart forgets nobody; a release acts when it is on disk; and the end of those that have one. What the disk refuses
+acts all the same, and is told: nobody is let in because a disk is full or slow. Refuses to know who asks, and how.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ class Quarantines:
     async def impose(self, device: str, seconds: float | None, *, by: str, why: str) -> tuple[Quarantine, Done]:
         """Put a device out; OperatorError for what cannot be. ``trouble``: what did not go with it."""
         entry = quarantine_of(device, seconds, by=by, why=why, now=datetime.now(UTC))
+        self._unrecorded[device] = entry  # or to read the register meanwhile would let it in again
+        cut = self._follow({**self.entries, device: entry})
+        self._report(_imposed(entry, cut))
         async with self._changing:
             trouble = await self._record(entry)
-            cut = self._follow({**self.entries, device: entry})
-            self._report(_imposed(entry, cut))
         return entry, Done(cut, (*trouble, *await self.tell_companions()))
 
     async def lift(self, device: str, *, by: str, why: str = "") -> tuple[Quarantine, Done] | None:
@@ -121,18 +123,23 @@ class Quarantines:
         try:
             await asyncio.to_thread(self._register.add, entry)
         except OperatorError as error:
-            self._unrecorded[entry.device] = entry
             trouble = f"in force, but it will not survive a restart: it could not be recorded: {error}"
             self._report(Event(Kind.ERROR, Reason.INTERNAL_ERROR, device=entry.device, detail=trouble))
             return [trouble]
-        self._unrecorded.pop(entry.device, None)
+        self._recorded(entry)
         return []
+
+    def _recorded(self, entry: Quarantine) -> None:
+        """The disk knows of it; there may be later terms by now that it does not know."""
+        if self._unrecorded.get(entry.device) == entry:
+            del self._unrecorded[entry.device]
 
     async def _forget(self, entries: Collection[Quarantine]) -> None:
         for entry in entries:
             await asyncio.to_thread(self._register.remove, entry.device)
-            self._unrecorded.pop(entry.device, None)
-            self._follow({device: kept for device, kept in self.entries.items() if device != entry.device})
+            self._recorded(entry)
+            if self.entries.get(entry.device) == entry:  # and not put out again meanwhile
+                self._follow({device: kept for device, kept in self.entries.items() if device != entry.device})
 
     def _follow(self, entries: Mapping[str, Quarantine]) -> int:
         self.entries = entries

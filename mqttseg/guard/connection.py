@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         # Ports of the monitor, bound to where they lead: each message goes through both
         self.to_device: Callable[[Packet], None] = _drop
         self.to_backend: Callable[[Packet], None] = _drop
+        self._judged_by = guard.compiled
         self._bucket: TokenBucket | None = None
         self._over_rate = 0
         self._decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._guarded(self._identify)
 
     def _identify(self) -> None:
+        self._judged_by = self._guard.compiled
         self.identity = self._guard.identify(self._transport.get_extra_info("ssl_object"))
         self._guard.connection_made(self)
 
@@ -150,6 +152,8 @@ class Connection(asyncio.Protocol):
         self._loop.call_soon(self._guarded, self._inflow.take_turn)
 
     def _handle(self, packet: Packet) -> None:
+        if self._judged_by is not self._guard.compiled:
+            self._keep_up()
         monitor = self.monitor
         if monitor is None:
             Opening(packet, self, self._guard).begin()
@@ -197,6 +201,8 @@ class Connection(asyncio.Protocol):
         self._guarded(self._begin, admission)
 
     def _begin(self, admission: Admission) -> None:
+        if self._judged_by is not self._guard.compiled:
+            self._keep_up()
         rights = self.rights
         self.will = admission.will
         self._watchdog.expect(self._guard.patience(admission.connect.keep_alive))
@@ -273,7 +279,11 @@ class Connection(asyncio.Protocol):
         if self.monitor is None or self.closed:
             return
         try:
+            if self._judged_by is not self._guard.compiled:
+                self._keep_up()
             self.monitor.from_backend(packet)
+        except PeerError as error:
+            self.cut(error.reason, error.detail)
         except SlowReader:
             self._cut_slow_reader()
         except Exception:
@@ -283,7 +293,12 @@ class Connection(asyncio.Protocol):
     def subscribed(self, topic_filter: str, qos: int) -> None:
         """The backend subscribed the session by itself."""
         if self.monitor is not None and not self.closed:
-            self._guarded(self.monitor.subscribing.learn, topic_filter, qos)
+            self._guarded(self._learn, self.monitor, topic_filter, qos)
+
+    def _learn(self, monitor: Monitor, topic_filter: str, qos: int) -> None:
+        if self._judged_by is not self._guard.compiled:
+            self._keep_up()
+        monitor.subscribing.learn(topic_filter, qos)
 
     def hold(self, who: str) -> None:
         """Stop reading the device until ``release``."""
@@ -304,22 +319,38 @@ class Connection(asyncio.Protocol):
 
     # Changes
 
-    def change_rights(self, rights: Rights) -> None:
-        """The policy changed (rule 7): from here on the new rights count; ``settle`` then does what can wait."""
+    def _keep_up(self) -> None:
+        """The policy changed since this connection was last judged: from here on the new one counts (rule 7).
+
+        Asked for before anything is decided here, and by ``settle``, so that a change itself costs nobody anything.
+        Raises PeerError: the device is nobody of ours any more.
+        """
+        self.check_name()
+        self._judged_by = self._guard.compiled
         if self.monitor is not None:
+            rights = self.rights
             self._limit_rate(rights)
             self.monitor.change_rights(rights)
 
+    def check_name(self) -> None:
+        """Whether the certificate is of the trust domain in force, should that have changed. Raises PeerError."""
+        moved = self._judged_by.policy.trust_domain != self._guard.compiled.policy.trust_domain
+        if moved and self.identity is not None:
+            self._guard.check_name(self.identity)
+
     def settle(self) -> int:
-        """Withdraw what is subscribed and not allowed any more; returns how many filters."""
+        """Keep up with the policy, and withdraw what is no longer allowed; returns how many filters."""
         withdrawn = 0
 
         def settle() -> None:
             nonlocal withdrawn
-            if self.monitor is not None and not self.closed:
+            if self._judged_by is not self._guard.compiled:
+                self._keep_up()
+            if self.monitor is not None:
                 withdrawn = self.monitor.settle()
 
-        self._guarded(settle)
+        if not self.closed:
+            self._guarded(settle)
         return withdrawn
 
     # Ends

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from time import perf_counter
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,30 +23,24 @@ from mqttseg.guard.connection import Connection
 from mqttseg.guard.limits import TokenBucket
 from mqttseg.guard.retaining import Retaining
 from mqttseg.guard.roster import Roster
+from mqttseg.guard.sweep import Settled, cut_who_fails, settle_all, tell_all
 from mqttseg.guard.traffic import UntoldTraffic
 from mqttseg.guard.verdict import is_large, judge
+from mqttseg.guard.wills import Wills
 from mqttseg.observe.events import Event, Kind, Outlet
 from mqttseg.observe.flows import Traffic
 from mqttseg.pki.bundle import is_issued_by
 from mqttseg.pki.identity import Identity, IdentitySource, check_current, identify
 from mqttseg.pki.revocation import Revocations
 from mqttseg.policy.compiled import Compiled, Rights
-from mqttseg.policy.decide import Decision
-from mqttseg.policy.model import Action, Mode
-from mqttseg.wire.packets import Will
+from mqttseg.policy.model import Action
 
 log = logging.getLogger(__name__)
-
-_NO_LAST_WORD = frozenset({Reason.CERTIFICATE_REVOKED, Reason.CERTIFICATE_EXPIRED, Reason.QUARANTINED})
-"""A device that was put out for one of these does not have its will published (rule 3)."""
 
 _KEEP_ALIVE_GRACE = 1.5  # [MQTT-3.1.2-24]
 
 DECISIONS_KEPT = 8192
 """Sessions and topics for which it is kept whether messages may be stored; then it starts over."""
-
-TURN = 0.004
-"""Seconds of work on all connections, after which everybody else has a turn of the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +59,6 @@ class Standing:
     compiled: Compiled
     revocations: Revocations = field(default_factory=Revocations.none)
     quarantined: Collection[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a change of policy did: connections that were cut, and filters that were withdrawn."""
-
-    connections: int
-    subscriptions: int
 
 
 class Guard:
@@ -96,7 +81,7 @@ class Guard:
         self._retaining = Retaining(self.limits.retained, self.limits.retained_per_device)
         self._buckets: dict[str, tuple[float, float, TokenBucket]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self._wills = Wills(self, self._check_standing)
 
     # What a connection asks
 
@@ -119,6 +104,14 @@ class Guard:
             now=datetime.now(UTC),
             revoked=self._revocations,
         )
+
+    def check_name(self, identity: Identity) -> None:
+        """Whether the certificate names a device of the trust domain in force.
+
+        Raises:
+            PeerError: it does not.
+        """
+        self._identify(identity.certificate.public_bytes(Encoding.DER))
 
     def connection_made(self, connection: Connection) -> None:
         """A device proved itself. One that opens connections without CONNECT loses its oldest (rule 8)."""
@@ -213,48 +206,15 @@ class Guard:
         if conversation is None:
             self.roster.yield_claim(connection.key, connection)
             return
-        self._fire_will(connection)
+        self._wills.fire(connection)
         ending = self.spawn(conversation.end(), f"end {connection.key}")
         self.roster.leave(connection.key, connection, ending)
 
-    def _fire_will(self, connection: Connection) -> None:
-        """Publish the will, if the device may publish there now (rule 3)."""
-        will, connection.will = connection.will, None
-        if will is None or self._closing or connection.key is None or not self._has_last_word(connection):
-            return
-        rights = connection.rights
-        bucket = self.bucket(rights)
-        if bucket is not None:
-            bucket.take(self.loop.time())  # or a device would publish past its rate by leaving again and again
-        decision = judge(rights, Action.PUBLISH, will.topic)
-        refused = self._will_refusal(will, decision, _device_of(connection))
-        kind = Kind.WILL if refused is None else Kind.DENY
-        rule = None if decision.rule is None else str(decision.rule)
-        reason = refused or Reason.OK
-        connection.report(Event(kind, reason, action="will", topic=will.topic, rule=rule, observed=decision.observed))
-        if refused is None:
-            self.backend.publish(will, connection.key)
-
-    def _has_last_word(self, connection: Connection) -> bool:
-        """Not who was put out, nor who would be if its connection had not just ended by itself (rule 3)."""
-        identity = connection.identity
-        if identity is None or connection.why in _NO_LAST_WORD or identity.device_id in self._quarantined:
-            return False
-        try:
-            check_current(identity, now=datetime.now(UTC), revoked=self._revocations)
-        except PeerError:
-            return False
-        return True
-
-    def _will_refusal(self, will: Will, decision: Decision, device_id: str) -> Reason | None:
-        if not decision.passes:
-            return Reason.WILL_NOT_GRANTED
-        limit = self.compiled.rights(device_id).limits.payload
-        if limit is not None and len(will.payload) > limit:
-            return Reason.PAYLOAD_TOO_LARGE
-        if will.retain and will.payload and not self.may_retain(will.topic, device_id):
-            return Reason.RATE_LIMIT
-        return None
+    def _check_standing(self, identity: Identity) -> None:
+        """Whether the device would be let in now. Raises PeerError: it is out."""
+        if identity.device_id in self._quarantined:
+            raise PeerError(Reason.QUARANTINED, "the device is in quarantine", device=identity.device_id)
+        check_current(identity, now=datetime.now(UTC), revoked=self._revocations)
 
     def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         """Run a connection's opening or ending; the guard owns the task, and a failure is ours to report."""
@@ -281,65 +241,35 @@ class Guard:
 
     async def tell_in_turns(self) -> None:
         """Have every connection tell ``traffic`` what passed, with turns for everybody else between."""
-        async for connection in self._in_turns():
-            if connection.monitor is not None:
-                connection.monitor.harvest()
+        await tell_all(self.roster)
 
     # What acts on all connections (rule 7)
 
     def change_policy(self, compiled: Compiled) -> None:
         """Put a policy in force: from here on every decision is by it. ``settle`` then does what can wait.
 
-        A few microseconds for each connection, for it is done in one turn of the loop: nothing is decided meanwhile.
+        Costs the same for any number of connections: each finds out when it is next asked to decide.
         """
-        moved = compiled.policy.trust_domain != self.compiled.policy.trust_domain
         self.compiled = compiled
         self._admitted.clear()
-        if moved:
-            self._recheck_names()
-        for connection in self.roster:
-            connection.change_rights(connection.rights)
 
     async def settle(self) -> Settled:
         """Cut who is out since the policy changed, and withdraw what is subscribed and no longer allowed.
 
         Nobody is held up by it: the loop has its turns between, and decisions are by the new policy already.
         """
-        cut = withdrawn = 0
-        async for connection in self._in_turns():
-            rights = connection.rights
-            if rights.placement is None and rights.site.policy.mode is not Mode.OBSERVE:
-                cut += not connection.closed
-                connection.cut(Reason.NO_SEGMENT, "the policy has no place for this device any more")
-            else:
-                withdrawn += connection.settle()
-        return Settled(cut, withdrawn)
-
-    async def _in_turns(self) -> AsyncIterator[Connection]:
-        """Every connection whose device is known, with a turn for everybody else after each TURN seconds."""
-        end = perf_counter() + TURN
-        for connection in self.roster:
-            if connection.identity is not None:
-                yield connection
-                if perf_counter() > end:
-                    await asyncio.sleep(0)
-                    end = perf_counter() + TURN
+        return await settle_all(self.roster)
 
     async def change_trust(self, authorities: Iterable[x509.Certificate]) -> None:
         """The trust bundle changed: cut whose certificate no authority in it has issued. Others may connect again."""
         trusted = tuple(authorities)
-        async for connection in self._in_turns():
-            if connection.identity is not None and not is_issued_by(connection.identity.certificate, trusted):
-                connection.cut(Reason.CERTIFICATE_UNTRUSTED, "its authority is no longer in the trust bundle")
 
-    def _recheck_names(self) -> None:
-        """The trust domain changed: certificates that name the old one are nobody's now."""
-        for connection in self.roster:
-            if connection.identity is not None:
-                try:
-                    self._identify(connection.identity.certificate.public_bytes(Encoding.DER))
-                except PeerError as error:
-                    connection.cut(error.reason, error.detail)
+        def check(identity: Identity) -> None:
+            if not is_issued_by(identity.certificate, trusted):
+                detail = "its authority is no longer in the trust bundle"
+                raise PeerError(Reason.CERTIFICATE_UNTRUSTED, detail, device=identity.device_id)
+
+        await cut_who_fails(self.roster, check)
 
     async def change_revocations(self, revocations: Revocations) -> int:
         """Put revocations in force: a device whose certificate is revoked is cut, its will unsent. Returns how many."""
@@ -348,15 +278,7 @@ class Guard:
 
     async def recheck_certificates(self, now: datetime) -> int:
         """Cut the devices whose certificate is revoked or no longer in date; returns how many connections."""
-        cut = 0
-        async for connection in self._in_turns():
-            if connection.identity is not None:
-                try:
-                    check_current(connection.identity, now=now, revoked=self._revocations)
-                except PeerError as error:
-                    cut += not connection.closed
-                    connection.cut(error.reason, error.detail)
-        return cut
+        return await cut_who_fails(self.roster, lambda i: check_current(i, now=now, revoked=self._revocations))
 
     def change_quarantine(self, quarantined: Collection[str]) -> int:
         """These devices are out from now on, and no others: their connections are cut, their wills unsent.
@@ -372,7 +294,7 @@ class Guard:
 
     async def close(self) -> None:
         """Close every connection, without wills, and return when the backend has let go of all sessions."""
-        self._closing = True
+        self._wills.forgo()
         for connection in self.roster:
             connection.close()
             self.connection_lost(connection)

@@ -32,6 +32,9 @@ class Keeper(Protocol[ConnectionT_contra]):
     def identify(self, tls: ssl.SSLObject | None) -> Identity:
         """Who is at the other end of this TLS connection. Raises PeerError: nobody of ours (rule 1)."""
 
+    def check_name(self, identity: Identity) -> None:
+        """Whether the certificate is of the trust domain in force. Raises PeerError: it is not (rule 1)."""
+
     def connection_made(self, connection: ConnectionT_contra) -> None:
         """The connection's device proved itself."""
 

@@ -1,6 +1,7 @@
 """Where events go: the log, readable on a terminal and JSON off it, and the audit file, one JSON object a line.
 
-Writing happens on a thread of its own: a slow or full disk never stops enforcement.
+Writing happens on threads, and making the text too: a slow or full disk never stops enforcement, and thousands of
+events at once do not hold the loop. The log's thread is that of ``mqttseg run`` (cli/logs.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import queue
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -31,11 +32,16 @@ WAITING = 10_000
 _QUIET = frozenset({Kind.CONNECT, Kind.DISCONNECT, Kind.WILL})
 
 
-def as_json(event: Event, now: datetime, **more: object) -> str:
-    """One line of JSON, control characters escaped; what is empty is left out. ``more`` comes first."""
+def as_fields(event: Event, now: datetime) -> dict[str, object]:
+    """What happened, as JSON has it; what is empty is left out."""
     fields = {name: getattr(event, name) for name in Event.__slots__}
     told = {name: value for name, value in fields.items() if value not in (None, "", False)}
-    return json.dumps({**more, "time": now.isoformat(timespec="milliseconds"), **told}, ensure_ascii=True)
+    return {"time": now.isoformat(timespec="milliseconds"), **told}
+
+
+def as_json(event: Event, now: datetime, **more: object) -> str:
+    """One line of JSON, control characters escaped. ``more`` comes first."""
+    return json.dumps({**more, **as_fields(event, now)}, ensure_ascii=True)
 
 
 def as_text(event: Event) -> str:
@@ -59,12 +65,29 @@ def as_text(event: Event) -> str:
     return "  ".join(parts)
 
 
+class Line:
+    """An event as a line, made when somebody writes it."""
+
+    __slots__ = ("_text", "at", "event")
+
+    def __init__(self, event: Event, text: Callable[[Event, datetime], str]) -> None:
+        self.event = event
+        self.at = datetime.now(UTC)
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text(self.event, self.at)
+
+
 def log_outlet(event: Event) -> None:
     """Log an event: what somebody should look at as a warning, the rest as information."""
     level = logging.INFO if event.kind in _QUIET or event.reason == "ok" else logging.WARNING
     if log.isEnabledFor(level):
-        text = as_text(event) if sys.stderr.isatty() else as_json(event, datetime.now(UTC))
-        log.log(level, "%s", text)
+        log.log(level, "%s", Line(event, _as_logged))
+
+
+def _as_logged(event: Event, now: datetime) -> str:
+    return as_text(event) if sys.stderr.isatty() else as_json(event, now)
 
 
 class _PrivateFile(logging.handlers.TimedRotatingFileHandler):
@@ -121,9 +144,9 @@ class AuditFile:
 
     def __call__(self, event: Event) -> None:
         """Take an event; never waits."""
-        line = as_json(event, datetime.now(UTC))
+        record = logging.makeLogRecord({"msg": Line(event, as_json), "levelno": logging.INFO})
         try:
-            self._queue.put_nowait(logging.makeLogRecord({"msg": line, "levelno": logging.INFO}))
+            self._queue.put_nowait(record)
         except queue.Full:
             self._lost += 1
             if self._lost == 1:
