@@ -34,8 +34,10 @@ PacketT = TypeVar("PacketT", bound=Packet)
 class RawClient:
     """One connection. ``expect`` reads on until a packet of the type comes; others that came first are kept."""
 
-    def __init__(self, context: ssl.SSLContext, port: int, host: str = "127.0.0.1") -> None:
-        plain = socket.create_connection((host, port), timeout=PATIENCE)
+    def __init__(
+        self, context: ssl.SSLContext, port: int, host: str = "127.0.0.1", plain: socket.socket | None = None
+    ) -> None:
+        plain = plain or socket.create_connection((host, port), timeout=PATIENCE)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each first packet waits 40 ms for an ACK
         try:
             self.socket = context.wrap_socket(plain, server_hostname="localhost")
