@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import queue
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+from mqttseg.observe.backlog import Backlog
 from mqttseg.observe.outlets import Line, as_fields
 
 WAITING: Final = 20_000
@@ -51,36 +50,30 @@ class LogWriter(logging.Handler):
     def __init__(self, target: logging.Handler, waiting: int = WAITING) -> None:
         super().__init__()
         self._target = target
-        self._queue: queue.Queue[logging.LogRecord | None] = queue.Queue(waiting)
         self.lost = 0
-        self._thread = threading.Thread(target=self._run, name="mqttseg-log", daemon=True)
-        self._thread.start()
+        self._backlog = Backlog("mqttseg-log", self._write, waiting)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record; never waits."""
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
+        """Take a record; never waits. Handlers have a lock of their own."""
+        if not self._backlog.add(record):
             self.lost += 1
 
     def close(self) -> None:
         """Write what waits, if that does not take too long."""
-        with suppress(queue.Full):
-            self._queue.put(None, timeout=LAST_WORDS)
-        self._thread.join(LAST_WORDS)
+        self._backlog.close(LAST_WORDS)
+        self._tell_lost()
         super().close()
 
-    def _run(self) -> None:
-        while (record := self._queue.get()) is not None:
-            self._target.handle(record)
-            if self.lost and self._queue.empty():
-                lost, self.lost = self.lost, 0
-                text = f"{lost} lines are missing here: stderr did not take them"
-                self._target.handle(
-                    logging.makeLogRecord(
-                        {"name": __name__, "levelno": logging.ERROR, "levelname": "ERROR", "msg": text}
-                    )
-                )
+    def _write(self, record: logging.LogRecord) -> None:
+        if self.lost:
+            self._tell_lost()
+        self._target.handle(record)
+
+    def _tell_lost(self) -> None:
+        lost, self.lost = self.lost, 0
+        if lost:
+            text = f"{lost} lines are missing hereabouts: stderr did not take them in time"
+            self._target.handle(logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, None))
 
 
 class _LineFormatter(logging.Formatter):

@@ -273,6 +273,8 @@ class Guard:
 
     async def change_revocations(self, revocations: Revocations) -> int:
         """Put revocations in force: a device whose certificate is revoked is cut, its will unsent. Returns how many."""
+        if revocations == self._revocations:
+            return 0
         self._revocations = revocations
         return await self.recheck_certificates(datetime.now(UTC))
 

@@ -10,7 +10,6 @@ import json
 import logging
 import logging.handlers
 import os
-import queue
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mqttseg.errors import OperatorError
+from mqttseg.observe.backlog import Backlog
 from mqttseg.observe.events import Event, Kind, Outlet
 from mqttseg.observe.fold import Fold
 
@@ -136,25 +136,20 @@ class AuditFile:
     def __init__(self, path: Path, keep_days: int) -> None:
         target = _open(path, keep_days)
         target.setFormatter(logging.Formatter("%(message)s"))
-        self._queue: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
-        self._listener = logging.handlers.QueueListener(self._queue, target)
-        self._listener.start()
+        self._backlog = Backlog("mqttseg-audit", target.handle, WAITING)
         self._target = target
         self._lost = 0
 
     def __call__(self, event: Event) -> None:
         """Take an event; never waits."""
-        record = logging.makeLogRecord({"msg": Line(event, as_json), "levelno": logging.INFO})
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
+        if not self._backlog.add(logging.makeLogRecord({"msg": Line(event, as_json), "levelno": logging.INFO})):
             self._lost += 1
             if self._lost == 1:
                 trouble.error("the audit file does not keep up: events are being lost")
 
     def close(self) -> None:
         """Write what waits, and close the file."""
-        self._listener.stop()
+        self._backlog.close()
         self._target.close()
 
 

@@ -118,7 +118,7 @@ def check_current(identity: Identity, *, now: datetime, revoked: Revocations) ->
         raise PeerError(Reason.CERTIFICATE_EXPIRED, f"not yet valid: begins {identity.not_before.isoformat()}")
     if now > identity.not_after:
         raise PeerError(Reason.CERTIFICATE_EXPIRED, f"expired {identity.not_after.isoformat()}")
-    if revoked.is_revoked(identity.certificate):
+    if revoked.concerns(identity.serial) and revoked.is_revoked(identity.certificate):
         raise PeerError(Reason.CERTIFICATE_REVOKED, f"serial {identity.serial:x} or its issuer is revoked")
 
 

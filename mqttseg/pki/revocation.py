@@ -39,6 +39,10 @@ class Revocations:
         """Nothing is revoked: for fleets whose authority publishes no list, and for tests."""
         return cls()
 
+    def concerns(self, serial: int) -> bool:
+        """Whether a certificate of this serial number may be revoked: for thousands of them, which hardly ever are."""
+        return serial in self.entries or bool(self.issuers)
+
     def is_revoked(self, certificate: x509.Certificate) -> bool:
         """Whether this certificate, or the authority that signed it, is revoked."""
         revokers = self.entries.get(certificate.serial_number)

@@ -35,14 +35,15 @@ def record(text: str) -> logging.LogRecord:
 
 def test_a_pipe_that_nobody_reads_holds_up_nobody_and_what_is_lost_is_said() -> None:
     pipe = Pipe()
-    writer = LogWriter(pipe, waiting=2)
+    writer = LogWriter(pipe, waiting=3)
     writer.emit(record("first"))
     assert pipe.reached.wait(10)
     for number in range(5):
         writer.emit(record(str(number)))
     pipe.read.set()
     writer.close()
-    assert pipe.taken == ["first", "0", "1", "3 lines are missing here: stderr did not take them"]
+    lost = "3 lines are missing hereabouts: stderr did not take them in time"
+    assert pipe.taken == ["first", lost, "0", "1"]
 
 
 def test_the_log_is_whole_when_the_block_ends_and_an_event_is_one_object_a_line(

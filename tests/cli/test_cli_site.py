@@ -11,7 +11,6 @@ import pytest
 
 from mqttseg import __version__
 from mqttseg.cli import app, main
-from mqttseg.cli.run import _JsonFormatter
 from tests.cli.conftest import Command
 
 
@@ -186,14 +185,6 @@ def test_what_the_system_or_the_person_ends_is_no_traceback(
 
 def test_error_messages_hold_no_control_characters(mqttseg: Command) -> None:
     assert "\x1b" not in mqttseg("\x1b[31mred").err
-
-
-def test_events_in_the_log_are_one_flat_object() -> None:
-    import json
-    import logging
-
-    record = logging.LogRecord("mqttseg.events", logging.WARNING, "", 0, "%s", ('{"kind": "deny"}',), None)
-    assert json.loads(_JsonFormatter().format(record)).items() >= {"kind": "deny", "level": "warning"}.items()
 
 
 def test_every_error_of_ours_has_an_exit_code_of_the_contract() -> None:
