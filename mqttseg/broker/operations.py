@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mqttseg import __version__
@@ -19,7 +20,8 @@ from mqttseg.broker.engine_events import device_of
 from mqttseg.broker.figures import connections_by_segment
 from mqttseg.broker.service import Application, Service
 from mqttseg.observe.busiest import Busiest
-from mqttseg.observe.flows import Direction
+from mqttseg.observe.flows import Direction, Flow
+from mqttseg.observe.queries import EventQuery, FlowQuery, Recorded, read_events, read_flows
 from mqttseg.observe.snapshot import BrokerStatus, Done, Expiry, PolicyInForce, SessionStatus
 from mqttseg.observe.tally import DENIED, OBSERVED
 from mqttseg.pki.quarantine import Quarantine
@@ -60,6 +62,19 @@ class LiveOperations:
     async def apply_policy(self, *, by: str, dry_run: bool) -> Application:
         """Load the site's files and put them in force. ConfigurationError: something is wrong, nothing changed."""
         return await self._do(self._service.apply(by=by, dry_run=dry_run))
+
+    async def events(self, query: EventQuery) -> Sequence[Recorded]:
+        """What was kept of what happened. Not the loop's business: read beside it."""
+        return await asyncio.to_thread(self._read, lambda path: read_events(path, query))
+
+    async def flows(self, query: FlowQuery) -> Sequence[Flow]:
+        """What was kept of what passed."""
+        return await asyncio.to_thread(self._read, lambda path: list(read_flows(path, query)))
+
+    def _read(self, ask: Callable[[Path], list[_Value]]) -> list[_Value]:
+        """Nothing, where nothing was kept yet: the file comes with the first that is."""
+        path = self._service.site.config.event_store
+        return ask(path) if path.exists() else []
 
     async def quarantined(self) -> Sequence[Quarantine]:
         """The devices that are out, in order."""

@@ -1,4 +1,4 @@
-"""The API: paths, what they take and give, and how errors look. Versioned by its first level, ``/v1``.
+"""The API: paths, and what they take and give. Versioned by its first level, ``/v1``.
 
 Owns the translation between HTTP and ``Operations``. Refuses to decide anything, and to know how it is served.
 """
@@ -6,25 +6,24 @@ Owns the translation between HTTP and ``Operations``. Refuses to decide anything
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from mqttseg import __version__
+from mqttseg.control.failures import add_error_answers, fails
+from mqttseg.control.history import DEVICE_PATTERN, add_history
 from mqttseg.control.operations import Operations
 from mqttseg.control.patience import Patience
-from mqttseg.errors import ConfigurationError, MqttsegError, OperatorError, Problem
+from mqttseg.errors import MqttsegError
 from mqttseg.observe.snapshot import BrokerStatus, Done, SessionStatus
 from mqttseg.pki.quarantine import LONGEST, LONGEST_WHY, Quarantine
 
 MOST = 1000
 """Sessions in one answer."""
 
-DEVICE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 
 DeviceId = Annotated[str, Path(alias="device", pattern=DEVICE_PATTERN, description="A device id.")]
@@ -57,24 +56,6 @@ class Revoked(_Body):
 
     device: str | None = Field(default=None, pattern=DEVICE_PATTERN)
     why: Why
-
-
-class Place(BaseModel):
-    """One thing wrong in a file, and what to do about it."""
-
-    file: str
-    line: int
-    column: int
-    what: str
-    remedy: str
-
-
-class Failure(BaseModel):
-    """Why a request came to nothing. ``code`` is stable; nothing was changed unless the message says so."""
-
-    code: Literal["invalid-request", "not-found", "refused", "invalid-configuration", "not-ready", "internal-error"]
-    message: str
-    problems: list[Place] = Field(default_factory=list)
 
 
 class Sessions(BaseModel):
@@ -116,24 +97,6 @@ class Quarantines(BaseModel):
     quarantines: Sequence[Quarantine]
 
 
-def _fails(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """How requests fail, for the description."""
-    always = (400, 408, 413, 422, 500, 503)
-    return {code: {"model": Failure, "description": _FAILURES[code]} for code in sorted({*always, *codes})}
-
-
-_FAILURES = {
-    400: "The request is no HTTP that can be read.",
-    404: "There is no such thing.",
-    408: "The request did not come in time.",
-    409: "It cannot be done as things are; the message says what to do.",
-    413: "The request is too large.",
-    422: "The request is not what this path takes.",
-    500: "A fault of the broker's.",
-    503: "The broker is starting or stopping.",
-}
-
-
 def create_api(operations: Operations) -> FastAPI:  # a table of paths: each is a few lines
     """The API of one broker."""
     api = FastAPI(
@@ -146,14 +109,14 @@ def create_api(operations: Operations) -> FastAPI:  # a table of paths: each is 
         separate_input_output_schemas=False,
     )
     api.add_middleware(Patience)
-    _add_error_answers(api)
+    add_error_answers(api)
 
-    @api.get("/v1/status", responses=_fails(), operation_id="status")
+    @api.get("/v1/status", responses=fails(), operation_id="status")
     async def status() -> BrokerStatus:
         """How the broker is doing."""
         return await operations.status()
 
-    @api.get("/v1/sessions", responses=_fails(), operation_id="sessions")
+    @api.get("/v1/sessions", responses=fails(), operation_id="sessions")
     async def sessions(
         after: Annotated[str, Query(max_length=400, description="Only client ids after this one.")] = "",
         limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
@@ -162,24 +125,24 @@ def create_api(operations: Operations) -> FastAPI:  # a table of paths: each is 
         found = await operations.sessions(after, limit + 1)
         return Sessions(sessions=found[:limit], more=len(found) > limit)
 
-    @api.get("/v1/devices/{device}", responses=_fails(), operation_id="device")
+    @api.get("/v1/devices/{device}", responses=fails(), operation_id="device")
     async def device(device_id: DeviceId) -> DeviceNow:
         """One device, known or not: its sessions, and whether it is out."""
         out = next((entry for entry in await operations.quarantined() if entry.device == device_id), None)
         return DeviceNow(device=device_id, quarantine=out, sessions=await operations.sessions_of(device_id))
 
-    @api.get("/v1/quarantines", responses=_fails(), operation_id="quarantines")
+    @api.get("/v1/quarantines", responses=fails(), operation_id="quarantines")
     async def quarantines() -> Quarantines:
         """The devices that are out."""
         return Quarantines(quarantines=await operations.quarantined())
 
-    @api.put("/v1/devices/{device}/quarantine", responses=_fails(409), operation_id="quarantine")
+    @api.put("/v1/devices/{device}/quarantine", responses=fails(409), operation_id="quarantine")
     async def quarantine(request: Request, device_id: DeviceId, terms: PutOut) -> Outcome:
         """Put a device out, known or not: at once, over restarts, until it is released or the time is over."""
         entry, done = await operations.quarantine(device_id, terms.seconds, by=_who(request), why=terms.why)
         return Outcome(quarantine=entry, done=done)
 
-    @api.delete("/v1/devices/{device}/quarantine", responses=_fails(404, 409), operation_id="release")
+    @api.delete("/v1/devices/{device}/quarantine", responses=fails(404, 409), operation_id="release")
     async def release(
         request: Request,
         device_id: DeviceId,
@@ -191,16 +154,17 @@ def create_api(operations: Operations) -> FastAPI:  # a table of paths: each is 
             raise HTTPException(404, f"{device_id} is not in quarantine")
         return Outcome(quarantine=released[0], done=released[1])
 
-    @api.post("/v1/policy/apply", responses=_fails(409), operation_id="apply")
+    @api.post("/v1/policy/apply", responses=fails(409), operation_id="apply")
     async def apply(request: Request, terms: Apply) -> Applied:
         """Load the policy, the inventory, the trust bundle and the revocations again; check them; put them in force."""
         return Applied.model_validate(await operations.apply_policy(by=_who(request), dry_run=terms.dry_run))
 
-    @api.post("/v1/revocations/refresh", responses=_fails(409), operation_id="refresh_revocations")
+    @api.post("/v1/revocations/refresh", responses=fails(409), operation_id="refresh_revocations")
     async def refresh_revocations(request: Request, revoked: Revoked) -> Done:
         """Read the revocation list now, and cut whom it names."""
         return await operations.refresh_revocations(revoked.device, by=_who(request), why=revoked.why)
 
+    add_history(api, operations)
     return api
 
 
@@ -219,41 +183,3 @@ class _Nobody:
 def _who(request: Request) -> str:
     """The user at the other end, by the word of the kernel (see server.py)."""
     return "unknown" if request.client is None else request.client.host
-
-
-def _add_error_answers(api: FastAPI) -> None:
-    @api.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return _answer(422, "invalid-request", f"{place}: {first['msg']}")
-
-    @api.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        code = "not-found" if error.status_code == 404 else "invalid-request"
-        return _answer(error.status_code, code, str(error.detail), headers=error.headers)
-
-    @api.exception_handler(OperatorError)
-    async def refused(_: Request, error: OperatorError) -> JSONResponse:
-        if isinstance(error, ConfigurationError):
-            return _answer(409, "invalid-configuration", str(error), problems=error.problems)
-        return _answer(409, "refused", str(error))
-
-    @api.exception_handler(MqttsegError)
-    async def not_ready(_: Request, error: MqttsegError) -> JSONResponse:
-        return _answer(503, "not-ready", str(error))
-
-    @api.exception_handler(Exception)
-    async def broken(_: Request, __: Exception) -> JSONResponse:
-        return _answer(500, "internal-error", "see the log of the broker")
-
-
-def _answer(
-    status: int, code: Any, message: str, problems: Sequence[Problem] = (), headers: Any = None
-) -> JSONResponse:
-    places = [
-        Place(file=p.source.file, line=p.source.line, column=p.source.column, what=p.what, remedy=p.remedy)
-        for p in problems
-    ]
-    failure = Failure(code=code, message=message, problems=places)
-    return JSONResponse(failure.model_dump(), status, headers)

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter
 
-from mqttseg.control.api import Applied, DeviceNow, Failure, Outcome, Quarantines, Sessions
+from mqttseg.control.api import Applied, DeviceNow, Outcome, Quarantines, Sessions
 from mqttseg.control.endpoint import socket_path
+from mqttseg.control.failures import Failure
+from mqttseg.control.history import Events, Flows
 from mqttseg.errors import ConfigurationError, OperatorError, Problem, Source
 from mqttseg.observe.snapshot import BrokerStatus, Done
 
@@ -56,6 +58,14 @@ class Client:
     def device(self, device: str) -> DeviceNow:
         """One device."""
         return self._ask("GET", f"/v1/devices/{device}", DeviceNow)
+
+    def events(self, **asked: str | int | bool) -> Events:
+        """What happened, asked for by the parameters of ``/v1/events``."""
+        return self._ask("GET", "/v1/events", Events, params=asked)
+
+    def flows(self, **asked: str | int) -> Flows:
+        """What passed, asked for by the parameters of ``/v1/flows``."""
+        return self._ask("GET", "/v1/flows", Flows, params=asked)
 
     def quarantines(self) -> Quarantines:
         """The devices that are out."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from mqttseg.observe.flows import Flow
+from mqttseg.observe.queries import EventQuery, FlowQuery, Recorded
 from mqttseg.observe.snapshot import BrokerStatus, Done, SessionStatus
 from mqttseg.pki.quarantine import Quarantine
 
@@ -47,6 +49,12 @@ class Operations(Protocol):
 
     async def apply_policy(self, *, by: str, dry_run: bool) -> Application:
         """Load the site's files and put them in force. ConfigurationError: something is wrong, nothing changed."""
+
+    async def events(self, query: EventQuery) -> Sequence[Recorded]:
+        """What was kept of what happened, the oldest first."""
+
+    async def flows(self, query: FlowQuery) -> Sequence[Flow]:
+        """What was kept of what passed, by device, direction and shape."""
 
     async def quarantined(self) -> Sequence[Quarantine]:
         """The devices that are out, in order."""

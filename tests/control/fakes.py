@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mqttseg.errors import MqttsegError
+from mqttseg.errors import MqttsegError, Reason
+from mqttseg.observe.events import Event, Kind
+from mqttseg.observe.flows import Direction, Flow
+from mqttseg.observe.queries import EventQuery, FlowQuery, Recorded
 from mqttseg.observe.snapshot import BrokerStatus, Done, PolicyInForce, SessionStatus
 from mqttseg.pki.quarantine import Quarantine, quarantine_of
 
@@ -30,6 +33,7 @@ class FakeOperations:
     fails: MqttsegError | None = None
     asked: list[tuple[object, ...]] = field(default_factory=list)
     entries: dict[str, Quarantine] = field(default_factory=dict)
+    told: int = 5
     keys: Sequence[str] = ("cam-1", "cam-1/b", "cam-2")
 
     def _meet(self) -> None:
@@ -60,6 +64,18 @@ class FakeOperations:
         self._meet()
         self.asked.append(("apply", by, dry_run))
         return FakeApplication()
+
+    async def events(self, query: EventQuery) -> Sequence[Recorded]:
+        """Numbers after the one asked for, and who was asked for."""
+        self._meet()
+        event = Event(Kind.DENY, Reason.NOT_GRANTED, device=query.device, topic="a\nb")
+        first = 1 if query.after is None else query.after + 1
+        return [Recorded(number, NOW, event) for number in range(first, self.told + 1)][: query.limit]
+
+    async def flows(self, query: FlowQuery) -> Sequence[Flow]:
+        """One."""
+        self._meet()
+        return [Flow(query.device or "cam-1", None, Direction.PUBLISH, "a/+", "a/b", 1, 2, 0, NOW, NOW)]
 
     async def quarantined(self) -> Sequence[Quarantine]:
         """Who was put out."""

@@ -38,6 +38,34 @@ class TestAnswers:
         rest = client.sessions(after="cam-1/b", limit=2)
         assert ([session.client_id for session in rest.sessions], rest.more) == (["cam-2"], False)
 
+    def test_events_come_after_a_number_page_by_page(self, client: Client) -> None:
+        assert [e.id for e in client.events(after=1, limit=2, device="cam-1").events] == [2, 3]
+        assert (client.events(after=1, limit=4).more, client.events(after=1, limit=3).more) == (False, True)
+        event = client.events(after=4, device="cam-1").events[0].event
+        assert (event.device, event.topic, str(event.reason)) == ("cam-1", "a\nb", "not-granted")
+
+    def test_flows_come_as_they_were_kept(self, client: Client) -> None:
+        flow = client.flows(device="cam-2", since="2026-11-22T12:00:00Z").flows[0]
+        assert (flow.device, flow.shape, flow.count, flow.bytes) == ("cam-2", "a/+", 1, 2)
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"device": "../x"},
+            {"limit": 0},
+            {"limit": 1001},
+            {"after": -1},
+            {"after": 1 << 63},
+            {"kind": "x"},
+            {"since": "noon"},
+            {"since": "2026-11-22T12:00:00"},
+            {"segment": "a\0b"},
+        ],
+    )
+    def test_events_that_cannot_be_asked_for_are_told_so(self, client: Client, asked: dict[str, str | int]) -> None:
+        with pytest.raises(OperatorError, match=next(iter(asked))):
+            client.events(**asked)
+
     def test_a_device_that_is_out_is_shown_with_its_sessions(self, client: Client) -> None:
         client.quarantine("cam-1", 60, "")
         device = client.device("cam-1")
