@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mqttseg.engine.filtertree import FilterTree
 from mqttseg.engine.session import Session
 from mqttseg.engine.topictree import TooManyNodes, TopicTree
+from mqttseg.policy.filtertree import FilterTree
 
 CACHED_LENGTH: Final = 256
 CACHED_LEVELS: Final = 32

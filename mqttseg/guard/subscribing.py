@@ -16,8 +16,8 @@ from mqttseg.observe.events import Kind
 from mqttseg.observe.flows import Direction
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
+from mqttseg.policy.filtertree import FilterTree
 from mqttseg.policy.model import Action
-from mqttseg.policy.topics import matches, matches_levels
 from mqttseg.wire.packets import FAILURE, Suback, Subscribe, Unsuback, Unsubscribe
 
 LAST_PACKET_ID = 0xFFFF
@@ -39,12 +39,14 @@ class Subscribing:
 
     __slots__ = (
         "_dropped",
-        "_levels",
+        "_large",
         "_max_subscriptions",
+        "_narrow",
         "_narrowed",
         "_pending",
         "_ports",
         "_rights",
+        "_tree",
         "_unjudged",
         "_withdrawing",
         "changed",
@@ -57,16 +59,20 @@ class Subscribing:
         self._max_subscriptions = max_subscriptions
         self.changed = changed
         self.filters: dict[str, int] = {}
-        self._narrowed: set[str] = set()
+        # The filters again, and those that are narrowed, by level: a session may have a thousand (rule 8)
+        self._tree: FilterTree[None] = FilterTree()
+        self._narrowed: FilterTree[None] = FilterTree()
+        self._narrow: set[str] = set()
         self._pending: dict[int, _PendingSubscribe] = {}
+        self._large = 0
         self._dropped: list[str] = []
         self._withdrawing: set[int] = set()
-        self._levels: list[list[str]] | None = None
         self._unjudged = False
 
     def resume(self, filters: Mapping[str, int]) -> None:
         """Take over a stored session's filters; they are judged again before it is served (rule 7)."""
-        self.filters = dict(filters)
+        for topic_filter, qos in filters.items():
+            self._hold(topic_filter, qos)
         self._judge_all()
 
     def change_rights(self, rights: Rights) -> None:
@@ -89,24 +95,22 @@ class Subscribing:
     def _judge_all(self) -> None:
         """Drop the filters that the rights no longer cover."""
         self._unjudged = False
-        self._change()
-        self._narrowed.clear()
+        self.changed()
         for topic_filter in list(self.filters):
             self._judge_held(topic_filter)
 
     def learn(self, topic_filter: str, qos: int) -> None:
         """The backend subscribed the session by itself: withdrawn at once if the rights do not cover it (rule 5)."""
-        self.filters[topic_filter] = qos
-        self._change()
+        self._hold(topic_filter, qos)
+        self.changed()
         self._judge_held(topic_filter)
         self.withdraw()
 
     def _judge_held(self, topic_filter: str) -> None:
         decision = judge(self._rights, Action.SUBSCRIBE, topic_filter)
-        if decision.narrowed:
-            self._narrowed.add(topic_filter)
+        self._mark(topic_filter, narrowed=decision.narrowed)
         if not decision.passes:
-            del self.filters[topic_filter]
+            self._let_go(topic_filter)
             self._dropped.append(topic_filter)
             tell(self._ports, Kind.WITHDRAW, decision, Action.SUBSCRIBE, topic_filter)
 
@@ -118,9 +122,28 @@ class Subscribing:
             self._withdrawing.add(packet_id)
             self._ports.to_backend(Unsubscribe(packet_id, filters))
 
-    def _change(self) -> None:
-        self._levels = None
-        self.changed()
+    def _hold(self, topic_filter: str, qos: int) -> None:
+        if topic_filter not in self.filters:
+            self._large += is_large(topic_filter)
+            self._tree.put(topic_filter, None, qos)
+        self.filters[topic_filter] = qos
+
+    def _let_go(self, topic_filter: str) -> bool:
+        """False when it was not held."""
+        if self.filters.pop(topic_filter, None) is None:
+            return False
+        self._large -= is_large(topic_filter)
+        self._tree.remove(topic_filter, None)
+        self._mark(topic_filter, narrowed=False)
+        return True
+
+    def _mark(self, topic_filter: str, *, narrowed: bool) -> None:
+        if narrowed and topic_filter not in self._narrow:
+            self._narrow.add(topic_filter)
+            self._narrowed.put(topic_filter, None, 0)
+        elif not narrowed and topic_filter in self._narrow:
+            self._narrow.discard(topic_filter)
+            self._narrowed.remove(topic_filter, None)
 
     # Asked for
 
@@ -132,7 +155,7 @@ class Subscribing:
             raise PeerError(Reason.TOO_MANY_SUBSCRIPTIONS, f"{len(packet.requests)} filters in one SUBSCRIBE")
         codes = [self._judge(topic_filter, qos) for topic_filter, qos in packet.requests]
         allowed = tuple(r for r, code in zip(packet.requests, codes, strict=True) if code is None)
-        self._change()
+        self.changed()
         if not allowed:
             self._ports.to_device(Suback(packet.packet_id, tuple(FAILURE for _ in codes)))
             return
@@ -148,9 +171,8 @@ class Subscribing:
             tell(self._ports, Kind.DENY, decision, Action.SUBSCRIBE, topic_filter)
         if not decision.passes:
             return FAILURE
-        if decision.narrowed:
-            self._narrowed.add(topic_filter)
-        self.filters[topic_filter] = qos  # before SUBACK: retained messages may come first
+        self._hold(topic_filter, qos)  # before SUBACK: retained messages may come first
+        self._mark(topic_filter, narrowed=decision.narrowed)
         traffic = traffic_of(self._rights, Direction.SUBSCRIBE, topic_filter, observed=not decision.allowed)
         self._ports.passed(traffic)
         return None
@@ -158,7 +180,7 @@ class Subscribing:
     def _has_room(self, topic_filter: str) -> bool:
         if len(self.filters) >= self._limit():
             return False
-        return not is_large(topic_filter) or sum(map(is_large, self.filters)) < LARGE_FILTERS
+        return not is_large(topic_filter) or self._large < LARGE_FILTERS
 
     def _limit(self) -> int:
         limit = self._rights.limits.subscriptions
@@ -166,9 +188,8 @@ class Subscribing:
 
     def unsubscribe(self, packet: Unsubscribe) -> None:
         """Hand on only what is held: of the rest a packet can name 80,000, and each would be work for the backend."""
-        held = tuple(f for f in packet.filters if self.filters.pop(f, None) is not None)
-        self._narrowed.difference_update(held)
-        self._change()
+        held = tuple(f for f in packet.filters if self._let_go(f))
+        self.changed()
         if held:
             self._ports.to_backend(Unsubscribe(packet.packet_id, held))
         else:
@@ -185,8 +206,8 @@ class Subscribing:
         codes = tuple(next(answers) if code is None else code for code in pending.codes)
         for topic_filter, mine, code in zip(pending.filters, pending.codes, codes, strict=True):
             if mine is None and code == FAILURE:
-                self.filters.pop(topic_filter, None)
-                self._change()
+                self._let_go(topic_filter)
+                self.changed()
         self._ports.to_device(Suback(packet.packet_id, codes))
 
     def unsuback(self, packet: Unsuback) -> None:
@@ -202,15 +223,8 @@ class Subscribing:
         """Whether any filter matches the topic."""
         if self._unjudged:
             self._judge_all()
-        levels = topic.split("/")
-        return any(matches_levels(wanted, levels) for wanted in self._taken_apart())
-
-    def _taken_apart(self) -> list[list[str]]:
-        """The filters' levels, taken apart once for each change: a session may have a thousand of them (rule 8)."""
-        if self._levels is None:
-            self._levels = [topic_filter.split("/") for topic_filter in self.filters]
-        return self._levels
+        return self._tree.matches(topic)
 
     def narrows(self, topic: str) -> bool:
         """Whether a filter matches the topic that is wider than the rights (``subscriptions: narrow``)."""
-        return any(matches(topic_filter, topic) for topic_filter in self._narrowed)
+        return self._narrowed.matches(topic)

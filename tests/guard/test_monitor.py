@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -352,6 +354,43 @@ class TestDelivery:
         wide.monitor.from_backend(Publish("wide/x", b""))
         assert wide.wires.device == [Suback(1, (0,)), Publish("wide/x", b"")]
         assert wide.wires.events == []
+
+    def test_a_thousand_narrowed_filters_make_others_messages_no_dearer(self, tmp_path: Path) -> None:
+        """Each message of each other segment, on a new topic, was compared with all of them, and then again."""
+        policy = compiled(tmp_path)
+        few, many = Judged(policy, "wide-1").subscribed("#"), Judged(policy, "wide-2")
+        many.subscribed(*(f"+/+/telemetry/+/{number}" for number in range(999)), "#")
+        assert calls(lambda: foreign(many)) < 2 * calls(lambda: foreign(few))
+        assert not many.wires.device
+        assert not many.wires.events
+
+    def test_filter_that_is_given_up_is_narrowed_no_more(self, tmp_path: Path) -> None:
+        wide = judged(tmp_path, "wide-1").subscribed("#")
+        wide.monitor.from_device(Subscribe(1, (("wide/#", 0), ("#", 0))))
+        wide.monitor.from_device(Unsubscribe(2, ("#",)))
+        wide.monitor.from_backend(Publish("hvac/all/x", b""))
+        assert wide.wires.reasons() == [Reason.NOT_SUBSCRIBED]
+
+
+def foreign(device: Judged) -> None:
+    for number in range(20):
+        device.monitor.from_backend(Publish(f"hvac/thermo-1/telemetry/{number}", b""))
+
+
+def calls(act: Callable[[], None]) -> int:
+    """How many functions are called: work, without a clock."""
+    made = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal made
+        made += event == "call"
+
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return made
 
 
 class TestChangeOfPolicy:

@@ -69,6 +69,10 @@ class FilterTree(Generic[S]):
                     found[subscriber] = qos
         return found
 
+    def matches(self, topic: str) -> bool:
+        """Whether anybody's filter matches."""
+        return any(self._grants(topic.split("/")))
+
     def _grants(self, levels: list[str]) -> Iterator[dict[S, int]]:
         # No leading wildcard matches a topic that begins with "$" [MQTT-4.7.2-1]
         names = (levels[0],) if levels[0].startswith("$") else (levels[0], "+", "#")

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqttseg.engine.filtertree import FilterTree
+from mqttseg.policy.filtertree import FilterTree
 from mqttseg.policy.topics import matches
 
 LEVELS = st.sampled_from(["", "a", "b", "$s", "+"])
@@ -42,6 +42,7 @@ def test_matches_what_is_there_in_two_nodes_for_each_filter(
             if matches(topic_filter, topic):
                 found[subscriber] = max(qos, found.get(subscriber, -1))
         assert tree.match(topic) == found
+        assert tree.matches(topic) is bool(found)
     assert nodes(tree._root) - 1 <= 2 * len({topic_filter for topic_filter, _ in held})
 
 
