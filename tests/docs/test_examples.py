@@ -26,7 +26,7 @@ def policies() -> list[tuple[str, str]]:
     """Every whole policy, and every one that a page goes on to extend."""
     found: list[tuple[str, str]] = []
     for block in SHOWN:
-        if block.text.startswith("version:"):
+        if block.text.startswith("version:") and "\ndevices:" not in block.text:  # that is an inventory
             found.append((of(block), block.text))
         elif "append" in block.info:
             found.append((of(block), found[-1][1] + block.text))
