@@ -18,7 +18,7 @@ from mqttseg.gateway.reaching import Kind, collapsed, of_kind
 
 _DIGEST = "@digest@"
 _MENUS = {4: "/ip firewall", 6: "/ipv6 firewall"}
-_ESTABLISHED = "connection-state=established,related"
+_ESTABLISHED = "connection-state=established"
 
 
 def render_mikrotik(plan: Plan) -> str:
@@ -104,11 +104,25 @@ class _Script:
         groups = range(len(self.plan.groups))
         peers = (f"dst-address-list={_chain(f'g{index}')} {_jump(f'r{index}')}" for index in groups)
         yield from _rules("peers", *peers, "action=drop")
+        yield from _rules("answers", *self._conduit_answers(), *_dropped("DENY", "- answer"))
+
+    def _conduit_answers(self) -> Iterator[str]:
+        for index, group in enumerate(self.plan.groups):
+            for match in self._answers(group, peers=True):
+                yield f"{match} dst-address-list={_chain(f'g{index}')} action=accept"
+
+    def _answers(self, group: Group, *, peers: bool) -> Iterator[str]:
+        """RouterOS does not tell who began a flow, but only what was permitted can be established."""
+        for kind in Kind:
+            if kind.is_peer is peers:
+                for network, transport, port in collapsed(of_kind(group, kind, self.version)):
+                    yield f"{_ESTABLISHED} protocol={transport} src-address={network} src-port={port}"
 
     def _from_device(self, index: int, group: Group) -> Iterator[str]:
         yield from self._reaching(group, peers=True)
         yield f"{_ESTABLISHED} dst-address-list={_chain('adm')} action=accept"
-        yield f"{_ESTABLISHED} dst-address-list={_chain('dev')} {_jump('peers')}"
+        answered = "peers" if group.observe else "answers"  # what is enforced answers through conduits only
+        yield f"{_ESTABLISHED} dst-address-list={_chain('dev')} {_jump(answered)}"
         yield f"dst-address-list={_chain('dev')} {_jump(f'd{index}')}"  # a network that holds devices leads to none
         yield from self._reaching(group, peers=False)
         for protocol, port in _local(group):
@@ -128,13 +142,9 @@ class _Script:
                 yield f"{match} action=accept"
 
     def _to_device(self, group: Group) -> Iterator[str]:
-        """Answers. RouterOS does not tell who began a flow, but only what was permitted can be established."""
-        strangers = f" src-address-list=!{_chain('dev')}"
-        for kind in Kind:
-            whose = "" if kind.is_peer else strangers
-            for network, transport, port in collapsed(of_kind(group, kind, self.version)):
-                match = f"{_ESTABLISHED} protocol={transport} src-address={network} src-port={port}"
-                yield f"{match}{whose} action=accept"
+        yield from (f"{match} action=accept" for match in self._answers(group, peers=True))
+        strangers = f"src-address-list=!{_chain('dev')}"
+        yield from (f"{match} {strangers} action=accept" for match in self._answers(group, peers=False))
         for protocol, port in _local(group):
             yield f"{_ESTABLISHED} protocol={protocol} src-port={port} src-address-type=local action=accept"
         if group.observe:

@@ -11,9 +11,7 @@ from ipaddress import ip_network
 from mqttseg.gateway.plan import Network
 from tests.gateway.oracle import Packet, version
 
-_SECTION = re.compile(
-    r"^(ip6?tables|ipset)(?:-restore| -exist restore)[^\n]*<<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL
-)
+_SECTION = re.compile(r"^(ip6?tables_rules|ipset)[^\n]*<<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -30,7 +28,7 @@ class Tables:
             if tool == "ipset":
                 tables._read_sets(text)
             else:
-                tables._read_rules(tables.chains[6 if tool == "ip6tables" else 4], text)
+                tables._read_rules(tables.chains[6 if tool == "ip6tables_rules" else 4], text)
         return tables
 
     def _read_sets(self, text: str) -> None:
@@ -110,6 +108,7 @@ _OPTIONS: dict[str, Callable[[Packet, str], bool]] = {
     "--mac-source": lambda packet, value: packet.mac == value,
     "--dst-type": lambda packet, value: value == "LOCAL" and packet.is_local,
     # a packet here is a flow's first, and no ICMP
+    "--ctdir": lambda _, value: value == "ORIGINAL",
     "--ctstate": lambda _, value: "NEW" in value.split(","),
-    **dict.fromkeys(("--ctdir", "--src-type", "--icmp-type", "--icmpv6-type", "--hl-eq"), lambda *_: False),
+    **dict.fromkeys(("--src-type", "--icmp-type", "--icmpv6-type", "--hl-eq"), lambda *_: False),
 }

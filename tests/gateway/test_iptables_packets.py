@@ -12,6 +12,7 @@ from mqttseg.gateway.iptables.script import render_iptables
 from tests.gateway.conftest import POLICY, Plans, inventory
 from tests.gateway.lab import PORTS, Lab
 from tests.gateway.test_packet_attacks import also_known_as, with_mac
+from tests.gateway.test_packet_flows import flooding
 
 A1, A2, B1, _ = PORTS
 BROKER = ("192.0.2.10", "2001:db8::10")
@@ -140,3 +141,40 @@ def test_what_the_operator_refuses_stays_refused(guard: Guard) -> None:
     lab.gateway.run("iptables", "-A", "FORWARD", "-p", "tcp", "--dport", "8883", "-j", "DROP")
     guard.load()
     assert lab["a1"].is_kept_from("192.0.2.10", 8883)
+
+
+def test_a_flow_from_a_servers_own_port_dies_when_it_is_withdrawn(guard: Guard) -> None:
+    """The device's packets in it look as if they were on their way to the broker."""
+    policy = POLICY.replace("ports: [8883]", "ports: [8883, 8886]")
+    lab = guard.load(policy.replace("version: 1\n", "version: 1\nmode: observe\n"))
+    assert lab["srv"].opens(A1.v4, 7000, name="backwards", source="192.0.2.10", source_port=8886)
+    guard.load(policy)
+    assert lab["srv"].has_lost("backwards")
+
+
+def test_an_enforced_device_does_not_answer_an_observed_one_any_more(guard: Guard) -> None:
+    observed = POLICY.replace("version: 1\n", "version: 1\nmode: observe\n")
+    lab = guard.load(observed)
+    assert lab["a1"].opens(B1.v4, 7000, name="observed")
+    guard.load(observed.replace("  cameras:\n", "  cameras:\n    mode: enforce\n"))
+    assert lab["a1"].has_lost("observed")
+
+
+def test_reloads_under_flood_leak_nothing(guard: Guard) -> None:
+    """Between two policies, neither of which permits it."""
+    lab = guard.load()
+    lab["srv"].ask("sink", address="192.0.2.10", port=9999)
+    with flooding(lab, "a1", "192.0.2.10", 9999), flooding(lab, "x1", "192.0.2.10", 9999):
+        for _ in range(4):
+            guard.load(POLICY + CONDUIT)
+            guard.load()
+    assert lab["srv"].ask("sunk", port=9999) == []
+
+
+def test_a_ruleset_that_the_kernel_does_not_take_changes_nothing(guard: Guard) -> None:
+    lab = guard.load()
+    before = lab.gateway.run("iptables-save").stdout
+    script = render_iptables(without_ports(guard.plans.plan(POLICY + CONDUIT)))
+    assert lab.gateway.run("sh", text=script.replace("-p ipv6-icmp", "-p nonsense"), check=False).returncode
+    rules = [line for line in before.splitlines() if line.startswith("-A")]
+    assert [line for line in lab.gateway.run("iptables-save").stdout.splitlines() if line.startswith("-A")] == rules

@@ -13,7 +13,8 @@ from mqttseg.gateway.lookup import Branch, Sender, lookup_tree, senders
 from mqttseg.gateway.plan import Group, Plan
 
 ENTRIES = {"FORWARD": "mqttseg-forward", "INPUT": "mqttseg-input", "OUTPUT": "mqttseg-output"}
-_ANSWER = "-m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY"
+_ASKED = "-m conntrack --ctdir ORIGINAL"
+_ANSWER = "-m conntrack --ctstate ESTABLISHED --ctdir REPLY"  # no ICMP error: it may be about another's flow
 _LONGEST_PREFIX = 29  # of a log line, in bytes
 
 
@@ -67,6 +68,14 @@ class _Rules:
         groups = range(len(self.plan.groups))
         peers = [f"{_in(self.sets.group(index), 'dst')} -g {_chain(f'r{index}')}" for index in groups]
         self.chains[_chain("peers")] = [*peers, "-j DROP"]
+        self.chains[_chain("answers")] = [
+            *(f"{_in(self.sets.group(i), 'dst')} {_in(d.name, 'src,src')} -j RETURN" for i, d in self._conduits()),
+            *self._dropped("DENY", "- answer"),
+        ]
+
+    def _conduits(self) -> Iterator[tuple[int, Destinations]]:
+        for index in range(len(self.plan.groups)):
+            yield from ((index, one) for one in self.sets.of_group[index] if one.kind.is_peer)
 
     # --- what a group may do -----------------------------------------------------------------------------------------
 
@@ -78,14 +87,15 @@ class _Rules:
     def _from_device(self, index: int, group: Group) -> Iterator[str]:
         found, denied = self.sets.of_group[index], _chain(f"d{index}")
         yield f"{_ANSWER} {_in(self.sets.admin, 'dst')} -j RETURN"
-        yield f"{_ANSWER} {_in(self.sets.devices, 'dst')} -g {_chain('peers')}"
+        answered = "peers" if group.observe else "answers"  # what is enforced answers through conduits only
+        yield f"{_ANSWER} {_in(self.sets.devices, 'dst')} -g {_chain(answered)}"
         yield self._too_many()
         yield from self._towards(group, [d for d in found if d.kind.is_peer])
         if any(d.is_wide for d in found):  # a network that holds devices leads to none
             yield f"{_in(self.sets.devices, 'dst')} -g {denied}"
         yield from self._towards(group, [d for d in found if not d.kind.is_peer])
         for transport, port in _local(group):
-            yield f"-p {transport} --dport {port} -m addrtype --dst-type LOCAL -j RETURN"
+            yield f"{_ASKED} -p {transport} --dport {port} -m addrtype --dst-type LOCAL -j RETURN"
         protocol = "icmp" if self.version == 4 else "ipv6-icmp"
         yield f"-p {protocol} -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN"
         yield f"-g {denied}"
@@ -93,8 +103,8 @@ class _Rules:
     def _towards(self, group: Group, found: list[Destinations]) -> Iterator[str]:
         for one in found:
             if one.kind.is_seen:
-                yield self._logged("OBSERVE", group.name, _in(one.name, "dst,dst"))
-            yield f"{_in(one.name, 'dst,dst')} -j RETURN"
+                yield self._logged("OBSERVE", group.name, f"{_ASKED} {_in(one.name, 'dst,dst')}")
+            yield f"{_ASKED} {_in(one.name, 'dst,dst')} -j RETURN"
 
     def _denied(self, group: Group) -> Iterator[str]:
         if not group.observe:

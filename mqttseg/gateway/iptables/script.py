@@ -1,8 +1,9 @@
 """A shell script that loads the rules.
 
-Owns the order of loading, which leaves no gap: new sets under new names, then all chains of ours in one
-iptables-restore transaction for each IP version, then the jumps to them if they are not there, then what is left of the
-plan before. Touches nothing but chains and sets whose names begin with mqttseg, and those jumps.
+Owns the order of loading, which leaves no gap: new sets under new names, a trial of all rules that changes nothing,
+then all chains of ours in one iptables-restore transaction for each IP version, then the jumps to them if they are not
+there, then what is left of the plan before. Touches nothing but chains and sets whose names begin with mqttseg, and
+those jumps.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ def render_iptables(plan: Plan) -> str:
     """The script, for ``sh`` as root. Raises ConfigurationError if the plan pins devices to ports."""
     expressible.refuse(expressible.ports(plan, "iptables"))
     sets = {version: Sets.of(plan, version) for version in _TOOLS}
-    lines = [*_head(), *_load_sets(sets)]
+    lines = _head()
     for version, tool in _TOOLS.items():
-        lines += [f"{tool}-restore --noflush --wait <<'END'", rules(plan, sets[version]) + "END"]
+        lines += [f"{tool}_rules() {{ cat <<'END'", rules(plan, sets[version]) + "END", "}"]
+    lines += _load_sets(sets)
+    for flags in ("--test --noflush --wait", "--noflush --wait"):
+        lines += [f"{tool}_rules | {tool}-restore {flags}" for tool in _TOOLS.values()]
     for tool in _TOOLS.values():
         lines += [f"hook {tool} {hook} {chain}" for hook, chain in ENTRIES.items()]
     lines += [f"clean {tool}" for tool in _TOOLS.values()]
@@ -37,6 +41,9 @@ def _head() -> list[str]:
         "#!/bin/sh",
         f"# Made by `mqttseg gateway render iptables` from plan {DIGEST}. Change the policy, not this file.",
         "set -eu",
+        "for tool in ipset iptables iptables-restore ip6tables ip6tables-restore; do",
+        '  command -v "$tool" >/dev/null || { echo "$tool is missing: nothing was changed" >&2; exit 1; }',
+        "done",
         _FUNCTIONS,
     ]
 

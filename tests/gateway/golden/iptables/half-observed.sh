@@ -1,210 +1,227 @@
 #!/bin/sh
-# Made by `mqttseg gateway render iptables` from plan c6996798. Change the policy, not this file.
+# Made by `mqttseg gateway render iptables` from plan e35762de. Change the policy, not this file.
 set -eu
+for tool in ipset iptables iptables-restore ip6tables ip6tables-restore; do
+  command -v "$tool" >/dev/null || { echo "$tool is missing: nothing was changed" >&2; exit 1; }
+done
 hook() {
   "$1" -w -C "$2" -j "$3" 2>/dev/null || "$1" -w -I "$2" 1 -j "$3"
 }
 clean() {
-  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-c6996798-' || true)
+  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-e35762de-' || true)
   for chain in $stale; do "$1" -w -F "$chain"; done
   for chain in $stale; do "$1" -w -X "$chain"; done
 }
-ipset -exist restore <<'END'
-create mqttseg-c6996798-dev-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-c6996798-dev-4 10.9.0.11
-add mqttseg-c6996798-dev-4 10.9.0.12
-add mqttseg-c6996798-dev-4 10.9.0.21
-create mqttseg-c6996798-adm-4 hash:net family inet hashsize 64 maxelem 65536
-add mqttseg-c6996798-adm-4 198.51.100.40
-create mqttseg-c6996798-g0-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-c6996798-g0-4 10.9.0.11
-add mqttseg-c6996798-g0-4 10.9.0.12
-create mqttseg-c6996798-con0-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-c6996798-con0-4 10.9.0.21,tcp:443
-create mqttseg-c6996798-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-c6996798-dst0-4 192.0.2.10,tcp:8883
-add mqttseg-c6996798-dst0-4 192.0.2.53,tcp:53
-add mqttseg-c6996798-dst0-4 192.0.2.53,udp:53
-create mqttseg-c6996798-g1-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-c6996798-g1-4 10.9.0.21
-create mqttseg-c6996798-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-c6996798-dst1-4 192.0.2.10,tcp:8883
-create mqttseg-c6996798-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-c6996798-dev-6 fd00:9::11
-add mqttseg-c6996798-dev-6 fd00:9::12
-add mqttseg-c6996798-dev-6 fd00:9::21
-create mqttseg-c6996798-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
-add mqttseg-c6996798-adm-6 2001:db8:1::40
-create mqttseg-c6996798-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-c6996798-g0-6 fd00:9::11
-add mqttseg-c6996798-g0-6 fd00:9::12
-create mqttseg-c6996798-con0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-c6996798-con0-6 fd00:9::21,tcp:443
-create mqttseg-c6996798-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-c6996798-dst0-6 2001:db8::10,tcp:8883
-create mqttseg-c6996798-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-c6996798-g1-6 fd00:9::21
-create mqttseg-c6996798-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-c6996798-dst1-6 2001:db8::10,tcp:8883
-END
-iptables-restore --noflush --wait <<'END'
+iptables_rules() { cat <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-c6996798-in - [0:0]
-:mqttseg-c6996798-out - [0:0]
-:mqttseg-c6996798-from - [0:0]
-:mqttseg-c6996798-id0 - [0:0]
-:mqttseg-c6996798-unknown - [0:0]
-:mqttseg-c6996798-to - [0:0]
-:mqttseg-c6996798-peers - [0:0]
-:mqttseg-c6996798-s0 - [0:0]
-:mqttseg-c6996798-d0 - [0:0]
-:mqttseg-c6996798-r0 - [0:0]
-:mqttseg-c6996798-s1 - [0:0]
-:mqttseg-c6996798-d1 - [0:0]
-:mqttseg-c6996798-r1 - [0:0]
+:mqttseg-e35762de-in - [0:0]
+:mqttseg-e35762de-out - [0:0]
+:mqttseg-e35762de-from - [0:0]
+:mqttseg-e35762de-id0 - [0:0]
+:mqttseg-e35762de-unknown - [0:0]
+:mqttseg-e35762de-to - [0:0]
+:mqttseg-e35762de-peers - [0:0]
+:mqttseg-e35762de-answers - [0:0]
+:mqttseg-e35762de-s0 - [0:0]
+:mqttseg-e35762de-d0 - [0:0]
+:mqttseg-e35762de-r0 - [0:0]
+:mqttseg-e35762de-s1 - [0:0]
+:mqttseg-e35762de-d1 - [0:0]
+:mqttseg-e35762de-r1 - [0:0]
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 67 -j RETURN
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 68 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-c6996798-from
--A mqttseg-forward -o br-iot -g mqttseg-c6996798-to
--A mqttseg-input -i br-iot -g mqttseg-c6996798-in
--A mqttseg-output -o br-iot -g mqttseg-c6996798-out
--A mqttseg-c6996798-in -p udp --sport 68 --dport 67 -j RETURN
--A mqttseg-c6996798-in -g mqttseg-c6996798-from
--A mqttseg-c6996798-out -p udp --sport 67 --dport 68 -j RETURN
--A mqttseg-c6996798-out -p icmp -j RETURN
--A mqttseg-c6996798-out -p igmp -j RETURN
--A mqttseg-c6996798-out -g mqttseg-c6996798-to
--A mqttseg-c6996798-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-c6996798-from -g mqttseg-c6996798-id0
--A mqttseg-c6996798-id0 -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-c6996798-s0
--A mqttseg-c6996798-id0 -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-c6996798-s0
--A mqttseg-c6996798-id0 -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-c6996798-s1
--A mqttseg-c6996798-id0 -g mqttseg-c6996798-unknown
--A mqttseg-c6996798-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-c6996798-unknown -j DROP
--A mqttseg-c6996798-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-c6996798-to -m set --match-set mqttseg-c6996798-adm-4 src -j RETURN
--A mqttseg-c6996798-to -m set --match-set mqttseg-c6996798-dev-4 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-c6996798-to -j DROP
--A mqttseg-c6996798-peers -m set --match-set mqttseg-c6996798-g0-4 dst -g mqttseg-c6996798-r0
--A mqttseg-c6996798-peers -m set --match-set mqttseg-c6996798-g1-4 dst -g mqttseg-c6996798-r1
--A mqttseg-c6996798-peers -j DROP
--A mqttseg-c6996798-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-adm-4 dst -j RETURN
--A mqttseg-c6996798-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-dev-4 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-c6996798-s0 -m set --match-set mqttseg-c6996798-con0-4 dst,dst -j RETURN
--A mqttseg-c6996798-s0 -m set --match-set mqttseg-c6996798-dst0-4 dst,dst -j RETURN
--A mqttseg-c6996798-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-c6996798-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-c6996798-s0 -g mqttseg-c6996798-d0
--A mqttseg-c6996798-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
--A mqttseg-c6996798-d0 -j DROP
--A mqttseg-c6996798-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-con0-4 src,src -j RETURN
--A mqttseg-c6996798-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c6996798-dev-4 src -m set --match-set mqttseg-c6996798-dst0-4 src,src -j RETURN
--A mqttseg-c6996798-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-c6996798-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
--A mqttseg-c6996798-r0 -j DROP
--A mqttseg-c6996798-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-adm-4 dst -j RETURN
--A mqttseg-c6996798-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-dev-4 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-c6996798-s1 -m set --match-set mqttseg-c6996798-dst1-4 dst,dst -j RETURN
--A mqttseg-c6996798-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-c6996798-s1 -g mqttseg-c6996798-d1
--A mqttseg-c6996798-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
--A mqttseg-c6996798-d1 -m set --match-set mqttseg-c6996798-dev-4 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-d1 -j RETURN
--A mqttseg-c6996798-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c6996798-dev-4 src -m set --match-set mqttseg-c6996798-dst1-4 src,src -j RETURN
--A mqttseg-c6996798-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
--A mqttseg-c6996798-r1 -j RETURN
+-A mqttseg-forward -i br-iot -g mqttseg-e35762de-from
+-A mqttseg-forward -o br-iot -g mqttseg-e35762de-to
+-A mqttseg-input -i br-iot -g mqttseg-e35762de-in
+-A mqttseg-output -o br-iot -g mqttseg-e35762de-out
+-A mqttseg-e35762de-in -p udp --sport 68 --dport 67 -j RETURN
+-A mqttseg-e35762de-in -g mqttseg-e35762de-from
+-A mqttseg-e35762de-out -p udp --sport 67 --dport 68 -j RETURN
+-A mqttseg-e35762de-out -p icmp -j RETURN
+-A mqttseg-e35762de-out -p igmp -j RETURN
+-A mqttseg-e35762de-out -g mqttseg-e35762de-to
+-A mqttseg-e35762de-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-e35762de-from -g mqttseg-e35762de-id0
+-A mqttseg-e35762de-id0 -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-e35762de-s0
+-A mqttseg-e35762de-id0 -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-e35762de-s0
+-A mqttseg-e35762de-id0 -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-e35762de-s1
+-A mqttseg-e35762de-id0 -g mqttseg-e35762de-unknown
+-A mqttseg-e35762de-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-e35762de-unknown -j DROP
+-A mqttseg-e35762de-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-e35762de-to -m set --match-set mqttseg-e35762de-adm-4 src -j RETURN
+-A mqttseg-e35762de-to -m set --match-set mqttseg-e35762de-dev-4 dst -g mqttseg-e35762de-peers
+-A mqttseg-e35762de-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-e35762de-to -j DROP
+-A mqttseg-e35762de-peers -m set --match-set mqttseg-e35762de-g0-4 dst -g mqttseg-e35762de-r0
+-A mqttseg-e35762de-peers -m set --match-set mqttseg-e35762de-g1-4 dst -g mqttseg-e35762de-r1
+-A mqttseg-e35762de-peers -j DROP
+-A mqttseg-e35762de-answers -m set --match-set mqttseg-e35762de-g0-4 dst -m set --match-set mqttseg-e35762de-con0-4 src,src -j RETURN
+-A mqttseg-e35762de-answers -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - answer "
+-A mqttseg-e35762de-answers -j DROP
+-A mqttseg-e35762de-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-adm-4 dst -j RETURN
+-A mqttseg-e35762de-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-dev-4 dst -g mqttseg-e35762de-answers
+-A mqttseg-e35762de-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-e35762de-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-e35762de-con0-4 dst,dst -j RETURN
+-A mqttseg-e35762de-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-e35762de-dst0-4 dst,dst -j RETURN
+-A mqttseg-e35762de-s0 -m conntrack --ctdir ORIGINAL -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-e35762de-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-e35762de-s0 -g mqttseg-e35762de-d0
+-A mqttseg-e35762de-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
+-A mqttseg-e35762de-d0 -j DROP
+-A mqttseg-e35762de-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-con0-4 src,src -j RETURN
+-A mqttseg-e35762de-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-e35762de-dev-4 src -m set --match-set mqttseg-e35762de-dst0-4 src,src -j RETURN
+-A mqttseg-e35762de-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-e35762de-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
+-A mqttseg-e35762de-r0 -j DROP
+-A mqttseg-e35762de-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-adm-4 dst -j RETURN
+-A mqttseg-e35762de-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-dev-4 dst -g mqttseg-e35762de-peers
+-A mqttseg-e35762de-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-e35762de-s1 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-e35762de-dst1-4 dst,dst -j RETURN
+-A mqttseg-e35762de-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-e35762de-s1 -g mqttseg-e35762de-d1
+-A mqttseg-e35762de-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
+-A mqttseg-e35762de-d1 -m set --match-set mqttseg-e35762de-dev-4 dst -g mqttseg-e35762de-peers
+-A mqttseg-e35762de-d1 -j RETURN
+-A mqttseg-e35762de-r1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-e35762de-dev-4 src -m set --match-set mqttseg-e35762de-dst1-4 src,src -j RETURN
+-A mqttseg-e35762de-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
+-A mqttseg-e35762de-r1 -j RETURN
 COMMIT
 END
-ip6tables-restore --noflush --wait <<'END'
+}
+ip6tables_rules() { cat <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-c6996798-in - [0:0]
-:mqttseg-c6996798-out - [0:0]
-:mqttseg-c6996798-from - [0:0]
-:mqttseg-c6996798-id0 - [0:0]
-:mqttseg-c6996798-unknown - [0:0]
-:mqttseg-c6996798-to - [0:0]
-:mqttseg-c6996798-peers - [0:0]
-:mqttseg-c6996798-s0 - [0:0]
-:mqttseg-c6996798-d0 - [0:0]
-:mqttseg-c6996798-r0 - [0:0]
-:mqttseg-c6996798-s1 - [0:0]
-:mqttseg-c6996798-d1 - [0:0]
-:mqttseg-c6996798-r1 - [0:0]
+:mqttseg-e35762de-in - [0:0]
+:mqttseg-e35762de-out - [0:0]
+:mqttseg-e35762de-from - [0:0]
+:mqttseg-e35762de-id0 - [0:0]
+:mqttseg-e35762de-unknown - [0:0]
+:mqttseg-e35762de-to - [0:0]
+:mqttseg-e35762de-peers - [0:0]
+:mqttseg-e35762de-answers - [0:0]
+:mqttseg-e35762de-s0 - [0:0]
+:mqttseg-e35762de-d0 - [0:0]
+:mqttseg-e35762de-r0 - [0:0]
+:mqttseg-e35762de-s1 - [0:0]
+:mqttseg-e35762de-d1 - [0:0]
+:mqttseg-e35762de-r1 - [0:0]
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 134 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-c6996798-from
--A mqttseg-forward -o br-iot -g mqttseg-c6996798-to
--A mqttseg-input -i br-iot -g mqttseg-c6996798-in
--A mqttseg-output -o br-iot -g mqttseg-c6996798-out
--A mqttseg-c6996798-in -p udp --sport 546 --dport 547 -j RETURN
--A mqttseg-c6996798-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
--A mqttseg-c6996798-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
--A mqttseg-c6996798-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-c6996798-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
--A mqttseg-c6996798-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
--A mqttseg-c6996798-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
--A mqttseg-c6996798-in -g mqttseg-c6996798-from
--A mqttseg-c6996798-out -p udp --sport 547 --dport 546 -j RETURN
--A mqttseg-c6996798-out -p ipv6-icmp -j RETURN
--A mqttseg-c6996798-out -g mqttseg-c6996798-to
--A mqttseg-c6996798-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-c6996798-from -g mqttseg-c6996798-id0
--A mqttseg-c6996798-id0 -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-c6996798-s0
--A mqttseg-c6996798-id0 -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-c6996798-s0
--A mqttseg-c6996798-id0 -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-c6996798-s1
--A mqttseg-c6996798-id0 -g mqttseg-c6996798-unknown
--A mqttseg-c6996798-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-c6996798-unknown -j DROP
--A mqttseg-c6996798-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-c6996798-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-c6996798-to -m set --match-set mqttseg-c6996798-adm-6 src -j RETURN
--A mqttseg-c6996798-to -m set --match-set mqttseg-c6996798-dev-6 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-c6996798-to -j DROP
--A mqttseg-c6996798-peers -m set --match-set mqttseg-c6996798-g0-6 dst -g mqttseg-c6996798-r0
--A mqttseg-c6996798-peers -m set --match-set mqttseg-c6996798-g1-6 dst -g mqttseg-c6996798-r1
--A mqttseg-c6996798-peers -j DROP
--A mqttseg-c6996798-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-adm-6 dst -j RETURN
--A mqttseg-c6996798-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-dev-6 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-c6996798-s0 -m set --match-set mqttseg-c6996798-con0-6 dst,dst -j RETURN
--A mqttseg-c6996798-s0 -m set --match-set mqttseg-c6996798-dst0-6 dst,dst -j RETURN
--A mqttseg-c6996798-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-c6996798-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-c6996798-s0 -g mqttseg-c6996798-d0
--A mqttseg-c6996798-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
--A mqttseg-c6996798-d0 -j DROP
--A mqttseg-c6996798-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-con0-6 src,src -j RETURN
--A mqttseg-c6996798-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c6996798-dev-6 src -m set --match-set mqttseg-c6996798-dst0-6 src,src -j RETURN
--A mqttseg-c6996798-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-c6996798-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
--A mqttseg-c6996798-r0 -j DROP
--A mqttseg-c6996798-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-adm-6 dst -j RETURN
--A mqttseg-c6996798-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-c6996798-dev-6 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-c6996798-s1 -m set --match-set mqttseg-c6996798-dst1-6 dst,dst -j RETURN
--A mqttseg-c6996798-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-c6996798-s1 -g mqttseg-c6996798-d1
--A mqttseg-c6996798-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
--A mqttseg-c6996798-d1 -m set --match-set mqttseg-c6996798-dev-6 dst -g mqttseg-c6996798-peers
--A mqttseg-c6996798-d1 -j RETURN
--A mqttseg-c6996798-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-c6996798-dev-6 src -m set --match-set mqttseg-c6996798-dst1-6 src,src -j RETURN
--A mqttseg-c6996798-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
--A mqttseg-c6996798-r1 -j RETURN
+-A mqttseg-forward -i br-iot -g mqttseg-e35762de-from
+-A mqttseg-forward -o br-iot -g mqttseg-e35762de-to
+-A mqttseg-input -i br-iot -g mqttseg-e35762de-in
+-A mqttseg-output -o br-iot -g mqttseg-e35762de-out
+-A mqttseg-e35762de-in -p udp --sport 546 --dport 547 -j RETURN
+-A mqttseg-e35762de-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-e35762de-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-e35762de-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-e35762de-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
+-A mqttseg-e35762de-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
+-A mqttseg-e35762de-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
+-A mqttseg-e35762de-in -g mqttseg-e35762de-from
+-A mqttseg-e35762de-out -p udp --sport 547 --dport 546 -j RETURN
+-A mqttseg-e35762de-out -p ipv6-icmp -j RETURN
+-A mqttseg-e35762de-out -g mqttseg-e35762de-to
+-A mqttseg-e35762de-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-e35762de-from -g mqttseg-e35762de-id0
+-A mqttseg-e35762de-id0 -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-e35762de-s0
+-A mqttseg-e35762de-id0 -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-e35762de-s0
+-A mqttseg-e35762de-id0 -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-e35762de-s1
+-A mqttseg-e35762de-id0 -g mqttseg-e35762de-unknown
+-A mqttseg-e35762de-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-e35762de-unknown -j DROP
+-A mqttseg-e35762de-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-e35762de-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-e35762de-to -m set --match-set mqttseg-e35762de-adm-6 src -j RETURN
+-A mqttseg-e35762de-to -m set --match-set mqttseg-e35762de-dev-6 dst -g mqttseg-e35762de-peers
+-A mqttseg-e35762de-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-e35762de-to -j DROP
+-A mqttseg-e35762de-peers -m set --match-set mqttseg-e35762de-g0-6 dst -g mqttseg-e35762de-r0
+-A mqttseg-e35762de-peers -m set --match-set mqttseg-e35762de-g1-6 dst -g mqttseg-e35762de-r1
+-A mqttseg-e35762de-peers -j DROP
+-A mqttseg-e35762de-answers -m set --match-set mqttseg-e35762de-g0-6 dst -m set --match-set mqttseg-e35762de-con0-6 src,src -j RETURN
+-A mqttseg-e35762de-answers -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - answer "
+-A mqttseg-e35762de-answers -j DROP
+-A mqttseg-e35762de-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-adm-6 dst -j RETURN
+-A mqttseg-e35762de-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-dev-6 dst -g mqttseg-e35762de-answers
+-A mqttseg-e35762de-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-e35762de-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-e35762de-con0-6 dst,dst -j RETURN
+-A mqttseg-e35762de-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-e35762de-dst0-6 dst,dst -j RETURN
+-A mqttseg-e35762de-s0 -m conntrack --ctdir ORIGINAL -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-e35762de-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-e35762de-s0 -g mqttseg-e35762de-d0
+-A mqttseg-e35762de-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
+-A mqttseg-e35762de-d0 -j DROP
+-A mqttseg-e35762de-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-con0-6 src,src -j RETURN
+-A mqttseg-e35762de-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-e35762de-dev-6 src -m set --match-set mqttseg-e35762de-dst0-6 src,src -j RETURN
+-A mqttseg-e35762de-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-e35762de-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
+-A mqttseg-e35762de-r0 -j DROP
+-A mqttseg-e35762de-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-adm-6 dst -j RETURN
+-A mqttseg-e35762de-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-e35762de-dev-6 dst -g mqttseg-e35762de-peers
+-A mqttseg-e35762de-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-e35762de-s1 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-e35762de-dst1-6 dst,dst -j RETURN
+-A mqttseg-e35762de-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-e35762de-s1 -g mqttseg-e35762de-d1
+-A mqttseg-e35762de-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
+-A mqttseg-e35762de-d1 -m set --match-set mqttseg-e35762de-dev-6 dst -g mqttseg-e35762de-peers
+-A mqttseg-e35762de-d1 -j RETURN
+-A mqttseg-e35762de-r1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-e35762de-dev-6 src -m set --match-set mqttseg-e35762de-dst1-6 src,src -j RETURN
+-A mqttseg-e35762de-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
+-A mqttseg-e35762de-r1 -j RETURN
 COMMIT
 END
+}
+ipset -exist restore <<'END'
+create mqttseg-e35762de-dev-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-e35762de-dev-4 10.9.0.11
+add mqttseg-e35762de-dev-4 10.9.0.12
+add mqttseg-e35762de-dev-4 10.9.0.21
+create mqttseg-e35762de-adm-4 hash:net family inet hashsize 64 maxelem 65536
+add mqttseg-e35762de-adm-4 198.51.100.40
+create mqttseg-e35762de-g0-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-e35762de-g0-4 10.9.0.11
+add mqttseg-e35762de-g0-4 10.9.0.12
+create mqttseg-e35762de-con0-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-e35762de-con0-4 10.9.0.21,tcp:443
+create mqttseg-e35762de-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-e35762de-dst0-4 192.0.2.10,tcp:8883
+add mqttseg-e35762de-dst0-4 192.0.2.53,tcp:53
+add mqttseg-e35762de-dst0-4 192.0.2.53,udp:53
+create mqttseg-e35762de-g1-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-e35762de-g1-4 10.9.0.21
+create mqttseg-e35762de-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-e35762de-dst1-4 192.0.2.10,tcp:8883
+create mqttseg-e35762de-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-e35762de-dev-6 fd00:9::11
+add mqttseg-e35762de-dev-6 fd00:9::12
+add mqttseg-e35762de-dev-6 fd00:9::21
+create mqttseg-e35762de-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
+add mqttseg-e35762de-adm-6 2001:db8:1::40
+create mqttseg-e35762de-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-e35762de-g0-6 fd00:9::11
+add mqttseg-e35762de-g0-6 fd00:9::12
+create mqttseg-e35762de-con0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-e35762de-con0-6 fd00:9::21,tcp:443
+create mqttseg-e35762de-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-e35762de-dst0-6 2001:db8::10,tcp:8883
+create mqttseg-e35762de-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-e35762de-g1-6 fd00:9::21
+create mqttseg-e35762de-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-e35762de-dst1-6 2001:db8::10,tcp:8883
+END
+iptables_rules | iptables-restore --test --noflush --wait
+ip6tables_rules | ip6tables-restore --test --noflush --wait
+iptables_rules | iptables-restore --noflush --wait
+ip6tables_rules | ip6tables-restore --noflush --wait
 hook iptables FORWARD mqttseg-forward
 hook iptables INPUT mqttseg-input
 hook iptables OUTPUT mqttseg-output
@@ -213,6 +230,6 @@ hook ip6tables INPUT mqttseg-input
 hook ip6tables OUTPUT mqttseg-output
 clean iptables
 clean ip6tables
-for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-c6996798-' || true); do
+for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-e35762de-' || true); do
   ipset destroy "$name"
 done

@@ -1,182 +1,197 @@
 #!/bin/sh
-# Made by `mqttseg gateway render iptables` from plan 32773b92. Change the policy, not this file.
+# Made by `mqttseg gateway render iptables` from plan 4ddf5b49. Change the policy, not this file.
 set -eu
+for tool in ipset iptables iptables-restore ip6tables ip6tables-restore; do
+  command -v "$tool" >/dev/null || { echo "$tool is missing: nothing was changed" >&2; exit 1; }
+done
 hook() {
   "$1" -w -C "$2" -j "$3" 2>/dev/null || "$1" -w -I "$2" 1 -j "$3"
 }
 clean() {
-  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-32773b92-' || true)
+  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-4ddf5b49-' || true)
   for chain in $stale; do "$1" -w -F "$chain"; done
   for chain in $stale; do "$1" -w -X "$chain"; done
 }
-ipset -exist restore <<'END'
-create mqttseg-32773b92-dev-4 hash:ip family inet hashsize 64 maxelem 65536
-create mqttseg-32773b92-adm-4 hash:net family inet hashsize 64 maxelem 65536
-add mqttseg-32773b92-adm-4 198.51.100.40
-create mqttseg-32773b92-g0-4 hash:ip family inet hashsize 64 maxelem 65536
-create mqttseg-32773b92-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-32773b92-dst0-4 192.0.2.10,tcp:8883
-add mqttseg-32773b92-dst0-4 192.0.2.53,tcp:53
-add mqttseg-32773b92-dst0-4 192.0.2.53,udp:53
-create mqttseg-32773b92-g1-4 hash:ip family inet hashsize 64 maxelem 65536
-create mqttseg-32773b92-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-32773b92-dst1-4 192.0.2.10,tcp:8883
-create mqttseg-32773b92-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
-create mqttseg-32773b92-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
-add mqttseg-32773b92-adm-6 2001:db8:1::40
-create mqttseg-32773b92-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
-create mqttseg-32773b92-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-32773b92-dst0-6 2001:db8::10,tcp:8883
-create mqttseg-32773b92-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
-create mqttseg-32773b92-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-32773b92-dst1-6 2001:db8::10,tcp:8883
-END
-iptables-restore --noflush --wait <<'END'
+iptables_rules() { cat <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-32773b92-in - [0:0]
-:mqttseg-32773b92-out - [0:0]
-:mqttseg-32773b92-from - [0:0]
-:mqttseg-32773b92-id0 - [0:0]
-:mqttseg-32773b92-unknown - [0:0]
-:mqttseg-32773b92-to - [0:0]
-:mqttseg-32773b92-peers - [0:0]
-:mqttseg-32773b92-s0 - [0:0]
-:mqttseg-32773b92-d0 - [0:0]
-:mqttseg-32773b92-r0 - [0:0]
-:mqttseg-32773b92-s1 - [0:0]
-:mqttseg-32773b92-d1 - [0:0]
-:mqttseg-32773b92-r1 - [0:0]
+:mqttseg-4ddf5b49-in - [0:0]
+:mqttseg-4ddf5b49-out - [0:0]
+:mqttseg-4ddf5b49-from - [0:0]
+:mqttseg-4ddf5b49-id0 - [0:0]
+:mqttseg-4ddf5b49-unknown - [0:0]
+:mqttseg-4ddf5b49-to - [0:0]
+:mqttseg-4ddf5b49-peers - [0:0]
+:mqttseg-4ddf5b49-answers - [0:0]
+:mqttseg-4ddf5b49-s0 - [0:0]
+:mqttseg-4ddf5b49-d0 - [0:0]
+:mqttseg-4ddf5b49-r0 - [0:0]
+:mqttseg-4ddf5b49-s1 - [0:0]
+:mqttseg-4ddf5b49-d1 - [0:0]
+:mqttseg-4ddf5b49-r1 - [0:0]
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 67 -j RETURN
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 68 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-32773b92-from
--A mqttseg-forward -o br-iot -g mqttseg-32773b92-to
--A mqttseg-input -i br-iot -g mqttseg-32773b92-in
--A mqttseg-output -o br-iot -g mqttseg-32773b92-out
--A mqttseg-32773b92-in -p udp --sport 68 --dport 67 -j RETURN
--A mqttseg-32773b92-in -g mqttseg-32773b92-from
--A mqttseg-32773b92-out -p udp --sport 67 --dport 68 -j RETURN
--A mqttseg-32773b92-out -p icmp -j RETURN
--A mqttseg-32773b92-out -p igmp -j RETURN
--A mqttseg-32773b92-out -g mqttseg-32773b92-to
--A mqttseg-32773b92-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-32773b92-from -g mqttseg-32773b92-id0
--A mqttseg-32773b92-id0 -g mqttseg-32773b92-unknown
--A mqttseg-32773b92-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-32773b92-unknown -j DROP
--A mqttseg-32773b92-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-32773b92-to -m set --match-set mqttseg-32773b92-adm-4 src -j RETURN
--A mqttseg-32773b92-to -m set --match-set mqttseg-32773b92-dev-4 dst -g mqttseg-32773b92-peers
--A mqttseg-32773b92-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-32773b92-to -j DROP
--A mqttseg-32773b92-peers -m set --match-set mqttseg-32773b92-g0-4 dst -g mqttseg-32773b92-r0
--A mqttseg-32773b92-peers -m set --match-set mqttseg-32773b92-g1-4 dst -g mqttseg-32773b92-r1
--A mqttseg-32773b92-peers -j DROP
--A mqttseg-32773b92-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-adm-4 dst -j RETURN
--A mqttseg-32773b92-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-dev-4 dst -g mqttseg-32773b92-peers
--A mqttseg-32773b92-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-32773b92-s0 -m set --match-set mqttseg-32773b92-dst0-4 dst,dst -j RETURN
--A mqttseg-32773b92-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-32773b92-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-32773b92-s0 -g mqttseg-32773b92-d0
--A mqttseg-32773b92-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
--A mqttseg-32773b92-d0 -j DROP
--A mqttseg-32773b92-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-32773b92-dev-4 src -m set --match-set mqttseg-32773b92-dst0-4 src,src -j RETURN
--A mqttseg-32773b92-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-32773b92-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
--A mqttseg-32773b92-r0 -j DROP
--A mqttseg-32773b92-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-adm-4 dst -j RETURN
--A mqttseg-32773b92-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-dev-4 dst -g mqttseg-32773b92-peers
--A mqttseg-32773b92-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-32773b92-s1 -m set --match-set mqttseg-32773b92-dst1-4 dst,dst -j RETURN
--A mqttseg-32773b92-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-32773b92-s1 -g mqttseg-32773b92-d1
--A mqttseg-32773b92-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
--A mqttseg-32773b92-d1 -j DROP
--A mqttseg-32773b92-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-32773b92-dev-4 src -m set --match-set mqttseg-32773b92-dst1-4 src,src -j RETURN
--A mqttseg-32773b92-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
--A mqttseg-32773b92-r1 -j DROP
+-A mqttseg-forward -i br-iot -g mqttseg-4ddf5b49-from
+-A mqttseg-forward -o br-iot -g mqttseg-4ddf5b49-to
+-A mqttseg-input -i br-iot -g mqttseg-4ddf5b49-in
+-A mqttseg-output -o br-iot -g mqttseg-4ddf5b49-out
+-A mqttseg-4ddf5b49-in -p udp --sport 68 --dport 67 -j RETURN
+-A mqttseg-4ddf5b49-in -g mqttseg-4ddf5b49-from
+-A mqttseg-4ddf5b49-out -p udp --sport 67 --dport 68 -j RETURN
+-A mqttseg-4ddf5b49-out -p icmp -j RETURN
+-A mqttseg-4ddf5b49-out -p igmp -j RETURN
+-A mqttseg-4ddf5b49-out -g mqttseg-4ddf5b49-to
+-A mqttseg-4ddf5b49-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-4ddf5b49-from -g mqttseg-4ddf5b49-id0
+-A mqttseg-4ddf5b49-id0 -g mqttseg-4ddf5b49-unknown
+-A mqttseg-4ddf5b49-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-4ddf5b49-unknown -j DROP
+-A mqttseg-4ddf5b49-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-4ddf5b49-to -m set --match-set mqttseg-4ddf5b49-adm-4 src -j RETURN
+-A mqttseg-4ddf5b49-to -m set --match-set mqttseg-4ddf5b49-dev-4 dst -g mqttseg-4ddf5b49-peers
+-A mqttseg-4ddf5b49-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-4ddf5b49-to -j DROP
+-A mqttseg-4ddf5b49-peers -m set --match-set mqttseg-4ddf5b49-g0-4 dst -g mqttseg-4ddf5b49-r0
+-A mqttseg-4ddf5b49-peers -m set --match-set mqttseg-4ddf5b49-g1-4 dst -g mqttseg-4ddf5b49-r1
+-A mqttseg-4ddf5b49-peers -j DROP
+-A mqttseg-4ddf5b49-answers -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - answer "
+-A mqttseg-4ddf5b49-answers -j DROP
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-adm-4 dst -j RETURN
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-dev-4 dst -g mqttseg-4ddf5b49-answers
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-4ddf5b49-dst0-4 dst,dst -j RETURN
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctdir ORIGINAL -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-4ddf5b49-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ddf5b49-s0 -g mqttseg-4ddf5b49-d0
+-A mqttseg-4ddf5b49-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
+-A mqttseg-4ddf5b49-d0 -j DROP
+-A mqttseg-4ddf5b49-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-4ddf5b49-dev-4 src -m set --match-set mqttseg-4ddf5b49-dst0-4 src,src -j RETURN
+-A mqttseg-4ddf5b49-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-4ddf5b49-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
+-A mqttseg-4ddf5b49-r0 -j DROP
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-adm-4 dst -j RETURN
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-dev-4 dst -g mqttseg-4ddf5b49-answers
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-4ddf5b49-dst1-4 dst,dst -j RETURN
+-A mqttseg-4ddf5b49-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ddf5b49-s1 -g mqttseg-4ddf5b49-d1
+-A mqttseg-4ddf5b49-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
+-A mqttseg-4ddf5b49-d1 -j DROP
+-A mqttseg-4ddf5b49-r1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-4ddf5b49-dev-4 src -m set --match-set mqttseg-4ddf5b49-dst1-4 src,src -j RETURN
+-A mqttseg-4ddf5b49-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
+-A mqttseg-4ddf5b49-r1 -j DROP
 COMMIT
 END
-ip6tables-restore --noflush --wait <<'END'
+}
+ip6tables_rules() { cat <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-32773b92-in - [0:0]
-:mqttseg-32773b92-out - [0:0]
-:mqttseg-32773b92-from - [0:0]
-:mqttseg-32773b92-id0 - [0:0]
-:mqttseg-32773b92-unknown - [0:0]
-:mqttseg-32773b92-to - [0:0]
-:mqttseg-32773b92-peers - [0:0]
-:mqttseg-32773b92-s0 - [0:0]
-:mqttseg-32773b92-d0 - [0:0]
-:mqttseg-32773b92-r0 - [0:0]
-:mqttseg-32773b92-s1 - [0:0]
-:mqttseg-32773b92-d1 - [0:0]
-:mqttseg-32773b92-r1 - [0:0]
+:mqttseg-4ddf5b49-in - [0:0]
+:mqttseg-4ddf5b49-out - [0:0]
+:mqttseg-4ddf5b49-from - [0:0]
+:mqttseg-4ddf5b49-id0 - [0:0]
+:mqttseg-4ddf5b49-unknown - [0:0]
+:mqttseg-4ddf5b49-to - [0:0]
+:mqttseg-4ddf5b49-peers - [0:0]
+:mqttseg-4ddf5b49-answers - [0:0]
+:mqttseg-4ddf5b49-s0 - [0:0]
+:mqttseg-4ddf5b49-d0 - [0:0]
+:mqttseg-4ddf5b49-r0 - [0:0]
+:mqttseg-4ddf5b49-s1 - [0:0]
+:mqttseg-4ddf5b49-d1 - [0:0]
+:mqttseg-4ddf5b49-r1 - [0:0]
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 134 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-32773b92-from
--A mqttseg-forward -o br-iot -g mqttseg-32773b92-to
--A mqttseg-input -i br-iot -g mqttseg-32773b92-in
--A mqttseg-output -o br-iot -g mqttseg-32773b92-out
--A mqttseg-32773b92-in -p udp --sport 546 --dport 547 -j RETURN
--A mqttseg-32773b92-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
--A mqttseg-32773b92-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
--A mqttseg-32773b92-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-32773b92-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
--A mqttseg-32773b92-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
--A mqttseg-32773b92-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
--A mqttseg-32773b92-in -g mqttseg-32773b92-from
--A mqttseg-32773b92-out -p udp --sport 547 --dport 546 -j RETURN
--A mqttseg-32773b92-out -p ipv6-icmp -j RETURN
--A mqttseg-32773b92-out -g mqttseg-32773b92-to
--A mqttseg-32773b92-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-32773b92-from -g mqttseg-32773b92-id0
--A mqttseg-32773b92-id0 -g mqttseg-32773b92-unknown
--A mqttseg-32773b92-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-32773b92-unknown -j DROP
--A mqttseg-32773b92-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-32773b92-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-32773b92-to -m set --match-set mqttseg-32773b92-adm-6 src -j RETURN
--A mqttseg-32773b92-to -m set --match-set mqttseg-32773b92-dev-6 dst -g mqttseg-32773b92-peers
--A mqttseg-32773b92-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-32773b92-to -j DROP
--A mqttseg-32773b92-peers -m set --match-set mqttseg-32773b92-g0-6 dst -g mqttseg-32773b92-r0
--A mqttseg-32773b92-peers -m set --match-set mqttseg-32773b92-g1-6 dst -g mqttseg-32773b92-r1
--A mqttseg-32773b92-peers -j DROP
--A mqttseg-32773b92-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-adm-6 dst -j RETURN
--A mqttseg-32773b92-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-dev-6 dst -g mqttseg-32773b92-peers
--A mqttseg-32773b92-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-32773b92-s0 -m set --match-set mqttseg-32773b92-dst0-6 dst,dst -j RETURN
--A mqttseg-32773b92-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-32773b92-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-32773b92-s0 -g mqttseg-32773b92-d0
--A mqttseg-32773b92-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
--A mqttseg-32773b92-d0 -j DROP
--A mqttseg-32773b92-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-32773b92-dev-6 src -m set --match-set mqttseg-32773b92-dst0-6 src,src -j RETURN
--A mqttseg-32773b92-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-32773b92-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
--A mqttseg-32773b92-r0 -j DROP
--A mqttseg-32773b92-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-adm-6 dst -j RETURN
--A mqttseg-32773b92-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-32773b92-dev-6 dst -g mqttseg-32773b92-peers
--A mqttseg-32773b92-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-32773b92-s1 -m set --match-set mqttseg-32773b92-dst1-6 dst,dst -j RETURN
--A mqttseg-32773b92-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-32773b92-s1 -g mqttseg-32773b92-d1
--A mqttseg-32773b92-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
--A mqttseg-32773b92-d1 -j DROP
--A mqttseg-32773b92-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-32773b92-dev-6 src -m set --match-set mqttseg-32773b92-dst1-6 src,src -j RETURN
--A mqttseg-32773b92-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
--A mqttseg-32773b92-r1 -j DROP
+-A mqttseg-forward -i br-iot -g mqttseg-4ddf5b49-from
+-A mqttseg-forward -o br-iot -g mqttseg-4ddf5b49-to
+-A mqttseg-input -i br-iot -g mqttseg-4ddf5b49-in
+-A mqttseg-output -o br-iot -g mqttseg-4ddf5b49-out
+-A mqttseg-4ddf5b49-in -p udp --sport 546 --dport 547 -j RETURN
+-A mqttseg-4ddf5b49-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-4ddf5b49-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-4ddf5b49-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-4ddf5b49-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
+-A mqttseg-4ddf5b49-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
+-A mqttseg-4ddf5b49-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
+-A mqttseg-4ddf5b49-in -g mqttseg-4ddf5b49-from
+-A mqttseg-4ddf5b49-out -p udp --sport 547 --dport 546 -j RETURN
+-A mqttseg-4ddf5b49-out -p ipv6-icmp -j RETURN
+-A mqttseg-4ddf5b49-out -g mqttseg-4ddf5b49-to
+-A mqttseg-4ddf5b49-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-4ddf5b49-from -g mqttseg-4ddf5b49-id0
+-A mqttseg-4ddf5b49-id0 -g mqttseg-4ddf5b49-unknown
+-A mqttseg-4ddf5b49-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-4ddf5b49-unknown -j DROP
+-A mqttseg-4ddf5b49-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-4ddf5b49-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-4ddf5b49-to -m set --match-set mqttseg-4ddf5b49-adm-6 src -j RETURN
+-A mqttseg-4ddf5b49-to -m set --match-set mqttseg-4ddf5b49-dev-6 dst -g mqttseg-4ddf5b49-peers
+-A mqttseg-4ddf5b49-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-4ddf5b49-to -j DROP
+-A mqttseg-4ddf5b49-peers -m set --match-set mqttseg-4ddf5b49-g0-6 dst -g mqttseg-4ddf5b49-r0
+-A mqttseg-4ddf5b49-peers -m set --match-set mqttseg-4ddf5b49-g1-6 dst -g mqttseg-4ddf5b49-r1
+-A mqttseg-4ddf5b49-peers -j DROP
+-A mqttseg-4ddf5b49-answers -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - answer "
+-A mqttseg-4ddf5b49-answers -j DROP
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-adm-6 dst -j RETURN
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-dev-6 dst -g mqttseg-4ddf5b49-answers
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-4ddf5b49-dst0-6 dst,dst -j RETURN
+-A mqttseg-4ddf5b49-s0 -m conntrack --ctdir ORIGINAL -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-4ddf5b49-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ddf5b49-s0 -g mqttseg-4ddf5b49-d0
+-A mqttseg-4ddf5b49-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac "
+-A mqttseg-4ddf5b49-d0 -j DROP
+-A mqttseg-4ddf5b49-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-4ddf5b49-dev-6 src -m set --match-set mqttseg-4ddf5b49-dst0-6 src,src -j RETURN
+-A mqttseg-4ddf5b49-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-4ddf5b49-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY hvac to "
+-A mqttseg-4ddf5b49-r0 -j DROP
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-adm-6 dst -j RETURN
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-4ddf5b49-dev-6 dst -g mqttseg-4ddf5b49-answers
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-4ddf5b49-s1 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-4ddf5b49-dst1-6 dst,dst -j RETURN
+-A mqttseg-4ddf5b49-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-4ddf5b49-s1 -g mqttseg-4ddf5b49-d1
+-A mqttseg-4ddf5b49-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras "
+-A mqttseg-4ddf5b49-d1 -j DROP
+-A mqttseg-4ddf5b49-r1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-4ddf5b49-dev-6 src -m set --match-set mqttseg-4ddf5b49-dst1-6 src,src -j RETURN
+-A mqttseg-4ddf5b49-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY cameras to "
+-A mqttseg-4ddf5b49-r1 -j DROP
 COMMIT
 END
+}
+ipset -exist restore <<'END'
+create mqttseg-4ddf5b49-dev-4 hash:ip family inet hashsize 64 maxelem 65536
+create mqttseg-4ddf5b49-adm-4 hash:net family inet hashsize 64 maxelem 65536
+add mqttseg-4ddf5b49-adm-4 198.51.100.40
+create mqttseg-4ddf5b49-g0-4 hash:ip family inet hashsize 64 maxelem 65536
+create mqttseg-4ddf5b49-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-4ddf5b49-dst0-4 192.0.2.10,tcp:8883
+add mqttseg-4ddf5b49-dst0-4 192.0.2.53,tcp:53
+add mqttseg-4ddf5b49-dst0-4 192.0.2.53,udp:53
+create mqttseg-4ddf5b49-g1-4 hash:ip family inet hashsize 64 maxelem 65536
+create mqttseg-4ddf5b49-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-4ddf5b49-dst1-4 192.0.2.10,tcp:8883
+create mqttseg-4ddf5b49-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
+create mqttseg-4ddf5b49-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ddf5b49-adm-6 2001:db8:1::40
+create mqttseg-4ddf5b49-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
+create mqttseg-4ddf5b49-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ddf5b49-dst0-6 2001:db8::10,tcp:8883
+create mqttseg-4ddf5b49-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
+create mqttseg-4ddf5b49-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-4ddf5b49-dst1-6 2001:db8::10,tcp:8883
+END
+iptables_rules | iptables-restore --test --noflush --wait
+ip6tables_rules | ip6tables-restore --test --noflush --wait
+iptables_rules | iptables-restore --noflush --wait
+ip6tables_rules | ip6tables-restore --noflush --wait
 hook iptables FORWARD mqttseg-forward
 hook iptables INPUT mqttseg-input
 hook iptables OUTPUT mqttseg-output
@@ -185,6 +200,6 @@ hook ip6tables INPUT mqttseg-input
 hook ip6tables OUTPUT mqttseg-output
 clean iptables
 clean ip6tables
-for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-32773b92-' || true); do
+for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-4ddf5b49-' || true); do
   ipset destroy "$name"
 done

@@ -1,204 +1,219 @@
 #!/bin/sh
-# Made by `mqttseg gateway render iptables` from plan e35d4b6c. Change the policy, not this file.
+# Made by `mqttseg gateway render iptables` from plan 6b41eaa4. Change the policy, not this file.
 set -eu
+for tool in ipset iptables iptables-restore ip6tables ip6tables-restore; do
+  command -v "$tool" >/dev/null || { echo "$tool is missing: nothing was changed" >&2; exit 1; }
+done
 hook() {
   "$1" -w -C "$2" -j "$3" 2>/dev/null || "$1" -w -I "$2" 1 -j "$3"
 }
 clean() {
-  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-e35d4b6c-' || true)
+  stale=$("$1" -w -S | sed -n 's/^-N \(mqttseg-[0-9a-f]\{8\}-.*\)$/\1/p' | grep -v '^mqttseg-6b41eaa4-' || true)
   for chain in $stale; do "$1" -w -F "$chain"; done
   for chain in $stale; do "$1" -w -X "$chain"; done
 }
-ipset -exist restore <<'END'
-create mqttseg-e35d4b6c-dev-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-dev-4 10.9.0.11
-add mqttseg-e35d4b6c-dev-4 10.9.0.12
-add mqttseg-e35d4b6c-dev-4 10.9.0.21
-create mqttseg-e35d4b6c-adm-4 hash:net family inet hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-adm-4 198.51.100.40
-create mqttseg-e35d4b6c-g0-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-g0-4 10.9.0.11
-add mqttseg-e35d4b6c-g0-4 10.9.0.12
-create mqttseg-e35d4b6c-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-dst0-4 192.0.2.10,tcp:8883
-add mqttseg-e35d4b6c-dst0-4 192.0.2.53,tcp:53
-add mqttseg-e35d4b6c-dst0-4 192.0.2.53,udp:53
-create mqttseg-e35d4b6c-g1-4 hash:ip family inet hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-g1-4 10.9.0.21
-create mqttseg-e35d4b6c-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-dst1-4 192.0.2.10,tcp:8883
-create mqttseg-e35d4b6c-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-dev-6 fd00:9::11
-add mqttseg-e35d4b6c-dev-6 fd00:9::12
-add mqttseg-e35d4b6c-dev-6 fd00:9::21
-create mqttseg-e35d4b6c-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-adm-6 2001:db8:1::40
-create mqttseg-e35d4b6c-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-g0-6 fd00:9::11
-add mqttseg-e35d4b6c-g0-6 fd00:9::12
-create mqttseg-e35d4b6c-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-dst0-6 2001:db8::10,tcp:8883
-create mqttseg-e35d4b6c-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-g1-6 fd00:9::21
-create mqttseg-e35d4b6c-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
-add mqttseg-e35d4b6c-dst1-6 2001:db8::10,tcp:8883
-END
-iptables-restore --noflush --wait <<'END'
+iptables_rules() { cat <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-e35d4b6c-in - [0:0]
-:mqttseg-e35d4b6c-out - [0:0]
-:mqttseg-e35d4b6c-from - [0:0]
-:mqttseg-e35d4b6c-id0 - [0:0]
-:mqttseg-e35d4b6c-unknown - [0:0]
-:mqttseg-e35d4b6c-to - [0:0]
-:mqttseg-e35d4b6c-peers - [0:0]
-:mqttseg-e35d4b6c-s0 - [0:0]
-:mqttseg-e35d4b6c-d0 - [0:0]
-:mqttseg-e35d4b6c-r0 - [0:0]
-:mqttseg-e35d4b6c-s1 - [0:0]
-:mqttseg-e35d4b6c-d1 - [0:0]
-:mqttseg-e35d4b6c-r1 - [0:0]
+:mqttseg-6b41eaa4-in - [0:0]
+:mqttseg-6b41eaa4-out - [0:0]
+:mqttseg-6b41eaa4-from - [0:0]
+:mqttseg-6b41eaa4-id0 - [0:0]
+:mqttseg-6b41eaa4-unknown - [0:0]
+:mqttseg-6b41eaa4-to - [0:0]
+:mqttseg-6b41eaa4-peers - [0:0]
+:mqttseg-6b41eaa4-answers - [0:0]
+:mqttseg-6b41eaa4-s0 - [0:0]
+:mqttseg-6b41eaa4-d0 - [0:0]
+:mqttseg-6b41eaa4-r0 - [0:0]
+:mqttseg-6b41eaa4-s1 - [0:0]
+:mqttseg-6b41eaa4-d1 - [0:0]
+:mqttseg-6b41eaa4-r1 - [0:0]
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 67 -j RETURN
 -A mqttseg-forward -d 255.255.255.255 -p udp --dport 68 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-e35d4b6c-from
--A mqttseg-forward -o br-iot -g mqttseg-e35d4b6c-to
--A mqttseg-input -i br-iot -g mqttseg-e35d4b6c-in
--A mqttseg-output -o br-iot -g mqttseg-e35d4b6c-out
--A mqttseg-e35d4b6c-in -p udp --sport 68 --dport 67 -j RETURN
--A mqttseg-e35d4b6c-in -g mqttseg-e35d4b6c-from
--A mqttseg-e35d4b6c-out -p udp --sport 67 --dport 68 -j RETURN
--A mqttseg-e35d4b6c-out -p icmp -j RETURN
--A mqttseg-e35d4b6c-out -p igmp -j RETURN
--A mqttseg-e35d4b6c-out -g mqttseg-e35d4b6c-to
--A mqttseg-e35d4b6c-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-e35d4b6c-from -g mqttseg-e35d4b6c-id0
--A mqttseg-e35d4b6c-id0 -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-e35d4b6c-s0
--A mqttseg-e35d4b6c-id0 -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-e35d4b6c-s0
--A mqttseg-e35d4b6c-id0 -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-e35d4b6c-s1
--A mqttseg-e35d4b6c-id0 -g mqttseg-e35d4b6c-unknown
--A mqttseg-e35d4b6c-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-e35d4b6c-unknown -j DROP
--A mqttseg-e35d4b6c-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-e35d4b6c-to -m set --match-set mqttseg-e35d4b6c-adm-4 src -j RETURN
--A mqttseg-e35d4b6c-to -m set --match-set mqttseg-e35d4b6c-dev-4 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-e35d4b6c-to -j DROP
--A mqttseg-e35d4b6c-peers -m set --match-set mqttseg-e35d4b6c-g0-4 dst -g mqttseg-e35d4b6c-r0
--A mqttseg-e35d4b6c-peers -m set --match-set mqttseg-e35d4b6c-g1-4 dst -g mqttseg-e35d4b6c-r1
--A mqttseg-e35d4b6c-peers -j DROP
--A mqttseg-e35d4b6c-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-adm-4 dst -j RETURN
--A mqttseg-e35d4b6c-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-dev-4 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-e35d4b6c-s0 -m set --match-set mqttseg-e35d4b6c-dst0-4 dst,dst -j RETURN
--A mqttseg-e35d4b6c-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-e35d4b6c-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e35d4b6c-s0 -g mqttseg-e35d4b6c-d0
--A mqttseg-e35d4b6c-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac "
--A mqttseg-e35d4b6c-d0 -m set --match-set mqttseg-e35d4b6c-dev-4 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-d0 -j RETURN
--A mqttseg-e35d4b6c-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e35d4b6c-dev-4 src -m set --match-set mqttseg-e35d4b6c-dst0-4 src,src -j RETURN
--A mqttseg-e35d4b6c-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-e35d4b6c-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac to "
--A mqttseg-e35d4b6c-r0 -j RETURN
--A mqttseg-e35d4b6c-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-adm-4 dst -j RETURN
--A mqttseg-e35d4b6c-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-dev-4 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
--A mqttseg-e35d4b6c-s1 -m set --match-set mqttseg-e35d4b6c-dst1-4 dst,dst -j RETURN
--A mqttseg-e35d4b6c-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e35d4b6c-s1 -g mqttseg-e35d4b6c-d1
--A mqttseg-e35d4b6c-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
--A mqttseg-e35d4b6c-d1 -m set --match-set mqttseg-e35d4b6c-dev-4 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-d1 -j RETURN
--A mqttseg-e35d4b6c-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e35d4b6c-dev-4 src -m set --match-set mqttseg-e35d4b6c-dst1-4 src,src -j RETURN
--A mqttseg-e35d4b6c-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
--A mqttseg-e35d4b6c-r1 -j RETURN
+-A mqttseg-forward -i br-iot -g mqttseg-6b41eaa4-from
+-A mqttseg-forward -o br-iot -g mqttseg-6b41eaa4-to
+-A mqttseg-input -i br-iot -g mqttseg-6b41eaa4-in
+-A mqttseg-output -o br-iot -g mqttseg-6b41eaa4-out
+-A mqttseg-6b41eaa4-in -p udp --sport 68 --dport 67 -j RETURN
+-A mqttseg-6b41eaa4-in -g mqttseg-6b41eaa4-from
+-A mqttseg-6b41eaa4-out -p udp --sport 67 --dport 68 -j RETURN
+-A mqttseg-6b41eaa4-out -p icmp -j RETURN
+-A mqttseg-6b41eaa4-out -p igmp -j RETURN
+-A mqttseg-6b41eaa4-out -g mqttseg-6b41eaa4-to
+-A mqttseg-6b41eaa4-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-6b41eaa4-from -g mqttseg-6b41eaa4-id0
+-A mqttseg-6b41eaa4-id0 -i br-iot -s 10.9.0.11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-6b41eaa4-s0
+-A mqttseg-6b41eaa4-id0 -i br-iot -s 10.9.0.12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-6b41eaa4-s0
+-A mqttseg-6b41eaa4-id0 -i br-iot -s 10.9.0.21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-6b41eaa4-s1
+-A mqttseg-6b41eaa4-id0 -g mqttseg-6b41eaa4-unknown
+-A mqttseg-6b41eaa4-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-6b41eaa4-unknown -j DROP
+-A mqttseg-6b41eaa4-to -p icmp --icmp-type 3 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-6b41eaa4-to -m set --match-set mqttseg-6b41eaa4-adm-4 src -j RETURN
+-A mqttseg-6b41eaa4-to -m set --match-set mqttseg-6b41eaa4-dev-4 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-6b41eaa4-to -j DROP
+-A mqttseg-6b41eaa4-peers -m set --match-set mqttseg-6b41eaa4-g0-4 dst -g mqttseg-6b41eaa4-r0
+-A mqttseg-6b41eaa4-peers -m set --match-set mqttseg-6b41eaa4-g1-4 dst -g mqttseg-6b41eaa4-r1
+-A mqttseg-6b41eaa4-peers -j DROP
+-A mqttseg-6b41eaa4-answers -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - answer "
+-A mqttseg-6b41eaa4-answers -j DROP
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-adm-4 dst -j RETURN
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-dev-4 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-6b41eaa4-dst0-4 dst,dst -j RETURN
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctdir ORIGINAL -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-6b41eaa4-s0 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-6b41eaa4-s0 -g mqttseg-6b41eaa4-d0
+-A mqttseg-6b41eaa4-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac "
+-A mqttseg-6b41eaa4-d0 -m set --match-set mqttseg-6b41eaa4-dev-4 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-d0 -j RETURN
+-A mqttseg-6b41eaa4-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-6b41eaa4-dev-4 src -m set --match-set mqttseg-6b41eaa4-dst0-4 src,src -j RETURN
+-A mqttseg-6b41eaa4-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-6b41eaa4-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac to "
+-A mqttseg-6b41eaa4-r0 -j RETURN
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-adm-4 dst -j RETURN
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-dev-4 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg4 -j DROP
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-6b41eaa4-dst1-4 dst,dst -j RETURN
+-A mqttseg-6b41eaa4-s1 -p icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-6b41eaa4-s1 -g mqttseg-6b41eaa4-d1
+-A mqttseg-6b41eaa4-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
+-A mqttseg-6b41eaa4-d1 -m set --match-set mqttseg-6b41eaa4-dev-4 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-d1 -j RETURN
+-A mqttseg-6b41eaa4-r1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-6b41eaa4-dev-4 src -m set --match-set mqttseg-6b41eaa4-dst1-4 src,src -j RETURN
+-A mqttseg-6b41eaa4-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
+-A mqttseg-6b41eaa4-r1 -j RETURN
 COMMIT
 END
-ip6tables-restore --noflush --wait <<'END'
+}
+ip6tables_rules() { cat <<'END'
 *filter
 :mqttseg-forward - [0:0]
 :mqttseg-input - [0:0]
 :mqttseg-output - [0:0]
-:mqttseg-e35d4b6c-in - [0:0]
-:mqttseg-e35d4b6c-out - [0:0]
-:mqttseg-e35d4b6c-from - [0:0]
-:mqttseg-e35d4b6c-id0 - [0:0]
-:mqttseg-e35d4b6c-unknown - [0:0]
-:mqttseg-e35d4b6c-to - [0:0]
-:mqttseg-e35d4b6c-peers - [0:0]
-:mqttseg-e35d4b6c-s0 - [0:0]
-:mqttseg-e35d4b6c-d0 - [0:0]
-:mqttseg-e35d4b6c-r0 - [0:0]
-:mqttseg-e35d4b6c-s1 - [0:0]
-:mqttseg-e35d4b6c-d1 - [0:0]
-:mqttseg-e35d4b6c-r1 - [0:0]
+:mqttseg-6b41eaa4-in - [0:0]
+:mqttseg-6b41eaa4-out - [0:0]
+:mqttseg-6b41eaa4-from - [0:0]
+:mqttseg-6b41eaa4-id0 - [0:0]
+:mqttseg-6b41eaa4-unknown - [0:0]
+:mqttseg-6b41eaa4-to - [0:0]
+:mqttseg-6b41eaa4-peers - [0:0]
+:mqttseg-6b41eaa4-answers - [0:0]
+:mqttseg-6b41eaa4-s0 - [0:0]
+:mqttseg-6b41eaa4-d0 - [0:0]
+:mqttseg-6b41eaa4-r0 - [0:0]
+:mqttseg-6b41eaa4-s1 - [0:0]
+:mqttseg-6b41eaa4-d1 - [0:0]
+:mqttseg-6b41eaa4-r1 - [0:0]
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 134 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
 -A mqttseg-forward -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-forward -i br-iot -g mqttseg-e35d4b6c-from
--A mqttseg-forward -o br-iot -g mqttseg-e35d4b6c-to
--A mqttseg-input -i br-iot -g mqttseg-e35d4b6c-in
--A mqttseg-output -o br-iot -g mqttseg-e35d4b6c-out
--A mqttseg-e35d4b6c-in -p udp --sport 546 --dport 547 -j RETURN
--A mqttseg-e35d4b6c-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
--A mqttseg-e35d4b6c-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
--A mqttseg-e35d4b6c-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
--A mqttseg-e35d4b6c-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
--A mqttseg-e35d4b6c-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
--A mqttseg-e35d4b6c-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
--A mqttseg-e35d4b6c-in -g mqttseg-e35d4b6c-from
--A mqttseg-e35d4b6c-out -p udp --sport 547 --dport 546 -j RETURN
--A mqttseg-e35d4b6c-out -p ipv6-icmp -j RETURN
--A mqttseg-e35d4b6c-out -g mqttseg-e35d4b6c-to
--A mqttseg-e35d4b6c-from -m conntrack --ctstate INVALID -j DROP
--A mqttseg-e35d4b6c-from -g mqttseg-e35d4b6c-id0
--A mqttseg-e35d4b6c-id0 -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-e35d4b6c-s0
--A mqttseg-e35d4b6c-id0 -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-e35d4b6c-s0
--A mqttseg-e35d4b6c-id0 -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-e35d4b6c-s1
--A mqttseg-e35d4b6c-id0 -g mqttseg-e35d4b6c-unknown
--A mqttseg-e35d4b6c-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
--A mqttseg-e35d4b6c-unknown -j DROP
--A mqttseg-e35d4b6c-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-e35d4b6c-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
--A mqttseg-e35d4b6c-to -m set --match-set mqttseg-e35d4b6c-adm-6 src -j RETURN
--A mqttseg-e35d4b6c-to -m set --match-set mqttseg-e35d4b6c-dev-6 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
--A mqttseg-e35d4b6c-to -j DROP
--A mqttseg-e35d4b6c-peers -m set --match-set mqttseg-e35d4b6c-g0-6 dst -g mqttseg-e35d4b6c-r0
--A mqttseg-e35d4b6c-peers -m set --match-set mqttseg-e35d4b6c-g1-6 dst -g mqttseg-e35d4b6c-r1
--A mqttseg-e35d4b6c-peers -j DROP
--A mqttseg-e35d4b6c-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-adm-6 dst -j RETURN
--A mqttseg-e35d4b6c-s0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-dev-6 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-e35d4b6c-s0 -m set --match-set mqttseg-e35d4b6c-dst0-6 dst,dst -j RETURN
--A mqttseg-e35d4b6c-s0 -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
--A mqttseg-e35d4b6c-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e35d4b6c-s0 -g mqttseg-e35d4b6c-d0
--A mqttseg-e35d4b6c-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac "
--A mqttseg-e35d4b6c-d0 -m set --match-set mqttseg-e35d4b6c-dev-6 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-d0 -j RETURN
--A mqttseg-e35d4b6c-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e35d4b6c-dev-6 src -m set --match-set mqttseg-e35d4b6c-dst0-6 src,src -j RETURN
--A mqttseg-e35d4b6c-r0 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
--A mqttseg-e35d4b6c-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac to "
--A mqttseg-e35d4b6c-r0 -j RETURN
--A mqttseg-e35d4b6c-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-adm-6 dst -j RETURN
--A mqttseg-e35d4b6c-s1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set --match-set mqttseg-e35d4b6c-dev-6 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
--A mqttseg-e35d4b6c-s1 -m set --match-set mqttseg-e35d4b6c-dst1-6 dst,dst -j RETURN
--A mqttseg-e35d4b6c-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
--A mqttseg-e35d4b6c-s1 -g mqttseg-e35d4b6c-d1
--A mqttseg-e35d4b6c-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
--A mqttseg-e35d4b6c-d1 -m set --match-set mqttseg-e35d4b6c-dev-6 dst -g mqttseg-e35d4b6c-peers
--A mqttseg-e35d4b6c-d1 -j RETURN
--A mqttseg-e35d4b6c-r1 -m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -m set ! --match-set mqttseg-e35d4b6c-dev-6 src -m set --match-set mqttseg-e35d4b6c-dst1-6 src,src -j RETURN
--A mqttseg-e35d4b6c-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
--A mqttseg-e35d4b6c-r1 -j RETURN
+-A mqttseg-forward -i br-iot -g mqttseg-6b41eaa4-from
+-A mqttseg-forward -o br-iot -g mqttseg-6b41eaa4-to
+-A mqttseg-input -i br-iot -g mqttseg-6b41eaa4-in
+-A mqttseg-output -o br-iot -g mqttseg-6b41eaa4-out
+-A mqttseg-6b41eaa4-in -p udp --sport 546 --dport 547 -j RETURN
+-A mqttseg-6b41eaa4-in -p ipv6-icmp --icmpv6-type 133 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-6b41eaa4-in -p ipv6-icmp --icmpv6-type 135 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-6b41eaa4-in -p ipv6-icmp --icmpv6-type 136 -m hl --hl-eq 255 -j RETURN
+-A mqttseg-6b41eaa4-in -p ipv6-icmp --icmpv6-type 131 -j RETURN
+-A mqttseg-6b41eaa4-in -p ipv6-icmp --icmpv6-type 132 -j RETURN
+-A mqttseg-6b41eaa4-in -p ipv6-icmp --icmpv6-type 143 -j RETURN
+-A mqttseg-6b41eaa4-in -g mqttseg-6b41eaa4-from
+-A mqttseg-6b41eaa4-out -p udp --sport 547 --dport 546 -j RETURN
+-A mqttseg-6b41eaa4-out -p ipv6-icmp -j RETURN
+-A mqttseg-6b41eaa4-out -g mqttseg-6b41eaa4-to
+-A mqttseg-6b41eaa4-from -m conntrack --ctstate INVALID -j DROP
+-A mqttseg-6b41eaa4-from -g mqttseg-6b41eaa4-id0
+-A mqttseg-6b41eaa4-id0 -i br-iot -s fd00:9::11 -m mac --mac-source 02:aa:00:00:00:01 -g mqttseg-6b41eaa4-s0
+-A mqttseg-6b41eaa4-id0 -i br-iot -s fd00:9::12 -m mac --mac-source 02:aa:00:00:00:02 -g mqttseg-6b41eaa4-s0
+-A mqttseg-6b41eaa4-id0 -i br-iot -s fd00:9::21 -m mac --mac-source 02:bb:00:00:00:01 -g mqttseg-6b41eaa4-s1
+-A mqttseg-6b41eaa4-id0 -g mqttseg-6b41eaa4-unknown
+-A mqttseg-6b41eaa4-unknown -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg UNKNOWN - "
+-A mqttseg-6b41eaa4-unknown -j DROP
+-A mqttseg-6b41eaa4-to -p ipv6-icmp --icmpv6-type 1 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-6b41eaa4-to -p ipv6-icmp --icmpv6-type 2 -m conntrack --ctstate RELATED -j RETURN
+-A mqttseg-6b41eaa4-to -m set --match-set mqttseg-6b41eaa4-adm-6 src -j RETURN
+-A mqttseg-6b41eaa4-to -m set --match-set mqttseg-6b41eaa4-dev-6 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-to -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - to "
+-A mqttseg-6b41eaa4-to -j DROP
+-A mqttseg-6b41eaa4-peers -m set --match-set mqttseg-6b41eaa4-g0-6 dst -g mqttseg-6b41eaa4-r0
+-A mqttseg-6b41eaa4-peers -m set --match-set mqttseg-6b41eaa4-g1-6 dst -g mqttseg-6b41eaa4-r1
+-A mqttseg-6b41eaa4-peers -j DROP
+-A mqttseg-6b41eaa4-answers -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg DENY - answer "
+-A mqttseg-6b41eaa4-answers -j DROP
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-adm-6 dst -j RETURN
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-dev-6 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-6b41eaa4-dst0-6 dst,dst -j RETURN
+-A mqttseg-6b41eaa4-s0 -m conntrack --ctdir ORIGINAL -p udp --dport 123 -m addrtype --dst-type LOCAL -j RETURN
+-A mqttseg-6b41eaa4-s0 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-6b41eaa4-s0 -g mqttseg-6b41eaa4-d0
+-A mqttseg-6b41eaa4-d0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac "
+-A mqttseg-6b41eaa4-d0 -m set --match-set mqttseg-6b41eaa4-dev-6 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-d0 -j RETURN
+-A mqttseg-6b41eaa4-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-6b41eaa4-dev-6 src -m set --match-set mqttseg-6b41eaa4-dst0-6 src,src -j RETURN
+-A mqttseg-6b41eaa4-r0 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -p udp --sport 123 -m addrtype --src-type LOCAL -j RETURN
+-A mqttseg-6b41eaa4-r0 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE hvac to "
+-A mqttseg-6b41eaa4-r0 -j RETURN
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-adm-6 dst -j RETURN
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set --match-set mqttseg-6b41eaa4-dev-6 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctstate NEW -m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip --hashlimit-name mqttseg6 -j DROP
+-A mqttseg-6b41eaa4-s1 -m conntrack --ctdir ORIGINAL -m set --match-set mqttseg-6b41eaa4-dst1-6 dst,dst -j RETURN
+-A mqttseg-6b41eaa4-s1 -p ipv6-icmp -m addrtype --dst-type LOCAL -m limit --limit 20/sec -j RETURN
+-A mqttseg-6b41eaa4-s1 -g mqttseg-6b41eaa4-d1
+-A mqttseg-6b41eaa4-d1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras "
+-A mqttseg-6b41eaa4-d1 -m set --match-set mqttseg-6b41eaa4-dev-6 dst -g mqttseg-6b41eaa4-peers
+-A mqttseg-6b41eaa4-d1 -j RETURN
+-A mqttseg-6b41eaa4-r1 -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m set ! --match-set mqttseg-6b41eaa4-dev-6 src -m set --match-set mqttseg-6b41eaa4-dst1-6 src,src -j RETURN
+-A mqttseg-6b41eaa4-r1 -m limit --limit 5/sec --limit-burst 10 -j LOG --log-prefix "mqttseg OBSERVE cameras to "
+-A mqttseg-6b41eaa4-r1 -j RETURN
 COMMIT
 END
+}
+ipset -exist restore <<'END'
+create mqttseg-6b41eaa4-dev-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-dev-4 10.9.0.11
+add mqttseg-6b41eaa4-dev-4 10.9.0.12
+add mqttseg-6b41eaa4-dev-4 10.9.0.21
+create mqttseg-6b41eaa4-adm-4 hash:net family inet hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-adm-4 198.51.100.40
+create mqttseg-6b41eaa4-g0-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-g0-4 10.9.0.11
+add mqttseg-6b41eaa4-g0-4 10.9.0.12
+create mqttseg-6b41eaa4-dst0-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-dst0-4 192.0.2.10,tcp:8883
+add mqttseg-6b41eaa4-dst0-4 192.0.2.53,tcp:53
+add mqttseg-6b41eaa4-dst0-4 192.0.2.53,udp:53
+create mqttseg-6b41eaa4-g1-4 hash:ip family inet hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-g1-4 10.9.0.21
+create mqttseg-6b41eaa4-dst1-4 hash:net,port family inet hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-dst1-4 192.0.2.10,tcp:8883
+create mqttseg-6b41eaa4-dev-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-dev-6 fd00:9::11
+add mqttseg-6b41eaa4-dev-6 fd00:9::12
+add mqttseg-6b41eaa4-dev-6 fd00:9::21
+create mqttseg-6b41eaa4-adm-6 hash:net family inet6 hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-adm-6 2001:db8:1::40
+create mqttseg-6b41eaa4-g0-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-g0-6 fd00:9::11
+add mqttseg-6b41eaa4-g0-6 fd00:9::12
+create mqttseg-6b41eaa4-dst0-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-dst0-6 2001:db8::10,tcp:8883
+create mqttseg-6b41eaa4-g1-6 hash:ip family inet6 hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-g1-6 fd00:9::21
+create mqttseg-6b41eaa4-dst1-6 hash:net,port family inet6 hashsize 64 maxelem 65536
+add mqttseg-6b41eaa4-dst1-6 2001:db8::10,tcp:8883
+END
+iptables_rules | iptables-restore --test --noflush --wait
+ip6tables_rules | ip6tables-restore --test --noflush --wait
+iptables_rules | iptables-restore --noflush --wait
+ip6tables_rules | ip6tables-restore --noflush --wait
 hook iptables FORWARD mqttseg-forward
 hook iptables INPUT mqttseg-input
 hook iptables OUTPUT mqttseg-output
@@ -207,6 +222,6 @@ hook ip6tables INPUT mqttseg-input
 hook ip6tables OUTPUT mqttseg-output
 clean iptables
 clean ip6tables
-for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-e35d4b6c-' || true); do
+for name in $(ipset list -n | grep '^mqttseg-' | grep -v '^mqttseg-6b41eaa4-' || true); do
   ipset destroy "$name"
 done

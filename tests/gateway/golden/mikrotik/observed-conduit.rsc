@@ -1,152 +1,158 @@
-# Made by `mqttseg gateway render mikrotik` from plan dc3047e6. Change the policy, not this file.
+# Made by `mqttseg gateway render mikrotik` from plan ae59b3b4. Change the policy, not this file.
 # RouterOS 7. Take safe mode first (Ctrl-X), /import this file, look, and leave safe mode to keep it.
 /ip firewall filter
-:if ([:len [find comment="mqttseg jump dc3047e6"]] > 0) do={:error "plan dc3047e6 is loaded already"}
-remove [find chain~"^mqttseg-dc3047e6-"]
+:if ([:len [find comment="mqttseg jump ae59b3b4"]] > 0) do={:error "plan ae59b3b4 is loaded already"}
+remove [find chain~"^mqttseg-ae59b3b4-"]
 /ip firewall address-list
-remove [find list~"^mqttseg-dc3047e6-"]
-add list=mqttseg-dc3047e6-dev address=10.9.0.11 comment="mqttseg a1"
-add list=mqttseg-dc3047e6-g0 address=10.9.0.11 comment="mqttseg a1"
-add list=mqttseg-dc3047e6-dev address=10.9.0.12 comment="mqttseg a2"
-add list=mqttseg-dc3047e6-g0 address=10.9.0.12 comment="mqttseg a2"
-add list=mqttseg-dc3047e6-dev address=10.9.0.21 comment="mqttseg b1"
-add list=mqttseg-dc3047e6-g1 address=10.9.0.21 comment="mqttseg b1"
-add list=mqttseg-dc3047e6-adm address=198.51.100.40/32 comment="mqttseg admin"
+remove [find list~"^mqttseg-ae59b3b4-"]
+add list=mqttseg-ae59b3b4-dev address=10.9.0.11 comment="mqttseg a1"
+add list=mqttseg-ae59b3b4-g0 address=10.9.0.11 comment="mqttseg a1"
+add list=mqttseg-ae59b3b4-dev address=10.9.0.12 comment="mqttseg a2"
+add list=mqttseg-ae59b3b4-g0 address=10.9.0.12 comment="mqttseg a2"
+add list=mqttseg-ae59b3b4-dev address=10.9.0.21 comment="mqttseg b1"
+add list=mqttseg-ae59b3b4-g1 address=10.9.0.21 comment="mqttseg b1"
+add list=mqttseg-ae59b3b4-adm address=198.51.100.40/32 comment="mqttseg admin"
 /ip firewall filter
-add chain=mqttseg-dc3047e6-in protocol=udp src-port=68 dst-port=67 action=return
-add chain=mqttseg-dc3047e6-in action=jump jump-target=mqttseg-dc3047e6-from
-add chain=mqttseg-dc3047e6-out protocol=udp src-port=67 dst-port=68 action=return
-add chain=mqttseg-dc3047e6-out protocol=icmp action=return
-add chain=mqttseg-dc3047e6-out protocol=igmp action=return
-add chain=mqttseg-dc3047e6-out action=jump jump-target=mqttseg-dc3047e6-to
-add chain=mqttseg-dc3047e6-from connection-state=invalid action=drop
-add chain=mqttseg-dc3047e6-from action=jump jump-target=mqttseg-dc3047e6-id0
-add chain=mqttseg-dc3047e6-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=10.9.0.11 action=jump jump-target=mqttseg-dc3047e6-s0
-add chain=mqttseg-dc3047e6-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=10.9.0.12 action=jump jump-target=mqttseg-dc3047e6-s0
-add chain=mqttseg-dc3047e6-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=10.9.0.21 action=jump jump-target=mqttseg-dc3047e6-s1
-add chain=mqttseg-dc3047e6-id0 action=jump jump-target=mqttseg-dc3047e6-unknown
-add chain=mqttseg-dc3047e6-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
-add chain=mqttseg-dc3047e6-unknown action=drop
-add chain=mqttseg-dc3047e6-to protocol=icmp icmp-options=3:0-255 connection-state=related action=accept
-add chain=mqttseg-dc3047e6-to src-address-list=mqttseg-dc3047e6-adm action=accept
-add chain=mqttseg-dc3047e6-to dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-peers
-add chain=mqttseg-dc3047e6-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
-add chain=mqttseg-dc3047e6-to action=drop
-add chain=mqttseg-dc3047e6-peers dst-address-list=mqttseg-dc3047e6-g0 action=jump jump-target=mqttseg-dc3047e6-r0
-add chain=mqttseg-dc3047e6-peers dst-address-list=mqttseg-dc3047e6-g1 action=jump jump-target=mqttseg-dc3047e6-r1
-add chain=mqttseg-dc3047e6-peers action=drop
-add chain=mqttseg-dc3047e6-s0 protocol=tcp dst-address=10.9.0.21/32 dst-port=443 action=log limit=5,10:packet log-prefix="mqttseg OBSERVE hvac"
-add chain=mqttseg-dc3047e6-s0 protocol=tcp dst-address=10.9.0.21/32 dst-port=443 action=accept
-add chain=mqttseg-dc3047e6-s0 connection-state=established,related dst-address-list=mqttseg-dc3047e6-adm action=accept
-add chain=mqttseg-dc3047e6-s0 connection-state=established,related dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-peers
-add chain=mqttseg-dc3047e6-s0 dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-d0
-add chain=mqttseg-dc3047e6-s0 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
-add chain=mqttseg-dc3047e6-s0 protocol=tcp dst-address=192.0.2.53/32 dst-port=53 action=accept
-add chain=mqttseg-dc3047e6-s0 protocol=udp dst-address=192.0.2.53/32 dst-port=53 action=accept
-add chain=mqttseg-dc3047e6-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
-add chain=mqttseg-dc3047e6-s0 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-dc3047e6-s0 action=jump jump-target=mqttseg-dc3047e6-d0
-add chain=mqttseg-dc3047e6-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
-add chain=mqttseg-dc3047e6-d0 action=drop
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=tcp src-address=10.9.0.21/32 src-port=443 action=accept
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-dc3047e6-dev action=accept
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=tcp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-dc3047e6-dev action=accept
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=udp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-dc3047e6-dev action=accept
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=udp src-port=123 src-address-type=local action=accept
-add chain=mqttseg-dc3047e6-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
-add chain=mqttseg-dc3047e6-r0 action=drop
-add chain=mqttseg-dc3047e6-s1 connection-state=established,related dst-address-list=mqttseg-dc3047e6-adm action=accept
-add chain=mqttseg-dc3047e6-s1 connection-state=established,related dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-peers
-add chain=mqttseg-dc3047e6-s1 dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-d1
-add chain=mqttseg-dc3047e6-s1 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
-add chain=mqttseg-dc3047e6-s1 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-dc3047e6-s1 action=jump jump-target=mqttseg-dc3047e6-d1
-add chain=mqttseg-dc3047e6-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
-add chain=mqttseg-dc3047e6-d1 action=drop
-add chain=mqttseg-dc3047e6-r1 connection-state=established,related protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-dc3047e6-dev action=accept
-add chain=mqttseg-dc3047e6-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
-add chain=mqttseg-dc3047e6-r1 action=drop
-add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-out comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-in comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-to comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-from comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-remove [find comment~"^mqttseg jump " and comment!="mqttseg jump dc3047e6"]
-remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-dc3047e6-")]
+add chain=mqttseg-ae59b3b4-in protocol=udp src-port=68 dst-port=67 action=return
+add chain=mqttseg-ae59b3b4-in action=jump jump-target=mqttseg-ae59b3b4-from
+add chain=mqttseg-ae59b3b4-out protocol=udp src-port=67 dst-port=68 action=return
+add chain=mqttseg-ae59b3b4-out protocol=icmp action=return
+add chain=mqttseg-ae59b3b4-out protocol=igmp action=return
+add chain=mqttseg-ae59b3b4-out action=jump jump-target=mqttseg-ae59b3b4-to
+add chain=mqttseg-ae59b3b4-from connection-state=invalid action=drop
+add chain=mqttseg-ae59b3b4-from action=jump jump-target=mqttseg-ae59b3b4-id0
+add chain=mqttseg-ae59b3b4-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=10.9.0.11 action=jump jump-target=mqttseg-ae59b3b4-s0
+add chain=mqttseg-ae59b3b4-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=10.9.0.12 action=jump jump-target=mqttseg-ae59b3b4-s0
+add chain=mqttseg-ae59b3b4-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=10.9.0.21 action=jump jump-target=mqttseg-ae59b3b4-s1
+add chain=mqttseg-ae59b3b4-id0 action=jump jump-target=mqttseg-ae59b3b4-unknown
+add chain=mqttseg-ae59b3b4-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
+add chain=mqttseg-ae59b3b4-unknown action=drop
+add chain=mqttseg-ae59b3b4-to protocol=icmp icmp-options=3:0-255 connection-state=related action=accept
+add chain=mqttseg-ae59b3b4-to src-address-list=mqttseg-ae59b3b4-adm action=accept
+add chain=mqttseg-ae59b3b4-to dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-peers
+add chain=mqttseg-ae59b3b4-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
+add chain=mqttseg-ae59b3b4-to action=drop
+add chain=mqttseg-ae59b3b4-peers dst-address-list=mqttseg-ae59b3b4-g0 action=jump jump-target=mqttseg-ae59b3b4-r0
+add chain=mqttseg-ae59b3b4-peers dst-address-list=mqttseg-ae59b3b4-g1 action=jump jump-target=mqttseg-ae59b3b4-r1
+add chain=mqttseg-ae59b3b4-peers action=drop
+add chain=mqttseg-ae59b3b4-answers connection-state=established protocol=tcp src-address=10.9.0.21/32 src-port=443 dst-address-list=mqttseg-ae59b3b4-g0 action=accept
+add chain=mqttseg-ae59b3b4-answers action=log limit=5,10:packet log-prefix="mqttseg DENY - answer"
+add chain=mqttseg-ae59b3b4-answers action=drop
+add chain=mqttseg-ae59b3b4-s0 protocol=tcp dst-address=10.9.0.21/32 dst-port=443 action=log limit=5,10:packet log-prefix="mqttseg OBSERVE hvac"
+add chain=mqttseg-ae59b3b4-s0 protocol=tcp dst-address=10.9.0.21/32 dst-port=443 action=accept
+add chain=mqttseg-ae59b3b4-s0 connection-state=established dst-address-list=mqttseg-ae59b3b4-adm action=accept
+add chain=mqttseg-ae59b3b4-s0 connection-state=established dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-answers
+add chain=mqttseg-ae59b3b4-s0 dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-d0
+add chain=mqttseg-ae59b3b4-s0 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
+add chain=mqttseg-ae59b3b4-s0 protocol=tcp dst-address=192.0.2.53/32 dst-port=53 action=accept
+add chain=mqttseg-ae59b3b4-s0 protocol=udp dst-address=192.0.2.53/32 dst-port=53 action=accept
+add chain=mqttseg-ae59b3b4-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
+add chain=mqttseg-ae59b3b4-s0 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-ae59b3b4-s0 action=jump jump-target=mqttseg-ae59b3b4-d0
+add chain=mqttseg-ae59b3b4-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
+add chain=mqttseg-ae59b3b4-d0 action=drop
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=tcp src-address=10.9.0.21/32 src-port=443 action=accept
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-ae59b3b4-dev action=accept
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=tcp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-ae59b3b4-dev action=accept
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=udp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-ae59b3b4-dev action=accept
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=udp src-port=123 src-address-type=local action=accept
+add chain=mqttseg-ae59b3b4-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
+add chain=mqttseg-ae59b3b4-r0 action=drop
+add chain=mqttseg-ae59b3b4-s1 connection-state=established dst-address-list=mqttseg-ae59b3b4-adm action=accept
+add chain=mqttseg-ae59b3b4-s1 connection-state=established dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-answers
+add chain=mqttseg-ae59b3b4-s1 dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-d1
+add chain=mqttseg-ae59b3b4-s1 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
+add chain=mqttseg-ae59b3b4-s1 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-ae59b3b4-s1 action=jump jump-target=mqttseg-ae59b3b4-d1
+add chain=mqttseg-ae59b3b4-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
+add chain=mqttseg-ae59b3b4-d1 action=drop
+add chain=mqttseg-ae59b3b4-r1 connection-state=established protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-ae59b3b4-dev action=accept
+add chain=mqttseg-ae59b3b4-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
+add chain=mqttseg-ae59b3b4-r1 action=drop
+add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-out comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-in comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-to comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-from comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+remove [find comment~"^mqttseg jump " and comment!="mqttseg jump ae59b3b4"]
+remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-ae59b3b4-")]
 /ip firewall address-list
-remove [find list~"^mqttseg-" and !(list~"^mqttseg-dc3047e6-")]
+remove [find list~"^mqttseg-" and !(list~"^mqttseg-ae59b3b4-")]
 /ipv6 firewall filter
-:if ([:len [find comment="mqttseg jump dc3047e6"]] > 0) do={:error "plan dc3047e6 is loaded already"}
-remove [find chain~"^mqttseg-dc3047e6-"]
+:if ([:len [find comment="mqttseg jump ae59b3b4"]] > 0) do={:error "plan ae59b3b4 is loaded already"}
+remove [find chain~"^mqttseg-ae59b3b4-"]
 /ipv6 firewall address-list
-remove [find list~"^mqttseg-dc3047e6-"]
-add list=mqttseg-dc3047e6-dev address=fd00:9::11 comment="mqttseg a1"
-add list=mqttseg-dc3047e6-g0 address=fd00:9::11 comment="mqttseg a1"
-add list=mqttseg-dc3047e6-dev address=fd00:9::12 comment="mqttseg a2"
-add list=mqttseg-dc3047e6-g0 address=fd00:9::12 comment="mqttseg a2"
-add list=mqttseg-dc3047e6-dev address=fd00:9::21 comment="mqttseg b1"
-add list=mqttseg-dc3047e6-g1 address=fd00:9::21 comment="mqttseg b1"
-add list=mqttseg-dc3047e6-adm address=2001:db8:1::40/128 comment="mqttseg admin"
+remove [find list~"^mqttseg-ae59b3b4-"]
+add list=mqttseg-ae59b3b4-dev address=fd00:9::11 comment="mqttseg a1"
+add list=mqttseg-ae59b3b4-g0 address=fd00:9::11 comment="mqttseg a1"
+add list=mqttseg-ae59b3b4-dev address=fd00:9::12 comment="mqttseg a2"
+add list=mqttseg-ae59b3b4-g0 address=fd00:9::12 comment="mqttseg a2"
+add list=mqttseg-ae59b3b4-dev address=fd00:9::21 comment="mqttseg b1"
+add list=mqttseg-ae59b3b4-g1 address=fd00:9::21 comment="mqttseg b1"
+add list=mqttseg-ae59b3b4-adm address=2001:db8:1::40/128 comment="mqttseg admin"
 /ipv6 firewall filter
-add chain=mqttseg-dc3047e6-in protocol=udp src-port=546 dst-port=547 action=return
-add chain=mqttseg-dc3047e6-in protocol=icmpv6 icmp-options=133:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-dc3047e6-in protocol=icmpv6 icmp-options=135:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-dc3047e6-in protocol=icmpv6 icmp-options=136:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-dc3047e6-in protocol=icmpv6 icmp-options=131:0-255 action=return
-add chain=mqttseg-dc3047e6-in protocol=icmpv6 icmp-options=132:0-255 action=return
-add chain=mqttseg-dc3047e6-in protocol=icmpv6 icmp-options=143:0-255 action=return
-add chain=mqttseg-dc3047e6-in action=jump jump-target=mqttseg-dc3047e6-from
-add chain=mqttseg-dc3047e6-out protocol=udp src-port=547 dst-port=546 action=return
-add chain=mqttseg-dc3047e6-out protocol=icmpv6 action=return
-add chain=mqttseg-dc3047e6-out action=jump jump-target=mqttseg-dc3047e6-to
-add chain=mqttseg-dc3047e6-from connection-state=invalid action=drop
-add chain=mqttseg-dc3047e6-from action=jump jump-target=mqttseg-dc3047e6-id0
-add chain=mqttseg-dc3047e6-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=fd00:9::11 action=jump jump-target=mqttseg-dc3047e6-s0
-add chain=mqttseg-dc3047e6-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=fd00:9::12 action=jump jump-target=mqttseg-dc3047e6-s0
-add chain=mqttseg-dc3047e6-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=fd00:9::21 action=jump jump-target=mqttseg-dc3047e6-s1
-add chain=mqttseg-dc3047e6-id0 action=jump jump-target=mqttseg-dc3047e6-unknown
-add chain=mqttseg-dc3047e6-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
-add chain=mqttseg-dc3047e6-unknown action=drop
-add chain=mqttseg-dc3047e6-to protocol=icmpv6 icmp-options=1:0-255 connection-state=related action=accept
-add chain=mqttseg-dc3047e6-to protocol=icmpv6 icmp-options=2:0-255 connection-state=related action=accept
-add chain=mqttseg-dc3047e6-to src-address-list=mqttseg-dc3047e6-adm action=accept
-add chain=mqttseg-dc3047e6-to dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-peers
-add chain=mqttseg-dc3047e6-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
-add chain=mqttseg-dc3047e6-to action=drop
-add chain=mqttseg-dc3047e6-peers dst-address-list=mqttseg-dc3047e6-g0 action=jump jump-target=mqttseg-dc3047e6-r0
-add chain=mqttseg-dc3047e6-peers dst-address-list=mqttseg-dc3047e6-g1 action=jump jump-target=mqttseg-dc3047e6-r1
-add chain=mqttseg-dc3047e6-peers action=drop
-add chain=mqttseg-dc3047e6-s0 protocol=tcp dst-address=fd00:9::21/128 dst-port=443 action=log limit=5,10:packet log-prefix="mqttseg OBSERVE hvac"
-add chain=mqttseg-dc3047e6-s0 protocol=tcp dst-address=fd00:9::21/128 dst-port=443 action=accept
-add chain=mqttseg-dc3047e6-s0 connection-state=established,related dst-address-list=mqttseg-dc3047e6-adm action=accept
-add chain=mqttseg-dc3047e6-s0 connection-state=established,related dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-peers
-add chain=mqttseg-dc3047e6-s0 dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-d0
-add chain=mqttseg-dc3047e6-s0 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
-add chain=mqttseg-dc3047e6-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
-add chain=mqttseg-dc3047e6-s0 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-dc3047e6-s0 action=jump jump-target=mqttseg-dc3047e6-d0
-add chain=mqttseg-dc3047e6-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
-add chain=mqttseg-dc3047e6-d0 action=drop
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=tcp src-address=fd00:9::21/128 src-port=443 action=accept
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-dc3047e6-dev action=accept
-add chain=mqttseg-dc3047e6-r0 connection-state=established,related protocol=udp src-port=123 src-address-type=local action=accept
-add chain=mqttseg-dc3047e6-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
-add chain=mqttseg-dc3047e6-r0 action=drop
-add chain=mqttseg-dc3047e6-s1 connection-state=established,related dst-address-list=mqttseg-dc3047e6-adm action=accept
-add chain=mqttseg-dc3047e6-s1 connection-state=established,related dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-peers
-add chain=mqttseg-dc3047e6-s1 dst-address-list=mqttseg-dc3047e6-dev action=jump jump-target=mqttseg-dc3047e6-d1
-add chain=mqttseg-dc3047e6-s1 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
-add chain=mqttseg-dc3047e6-s1 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-dc3047e6-s1 action=jump jump-target=mqttseg-dc3047e6-d1
-add chain=mqttseg-dc3047e6-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
-add chain=mqttseg-dc3047e6-d1 action=drop
-add chain=mqttseg-dc3047e6-r1 connection-state=established,related protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-dc3047e6-dev action=accept
-add chain=mqttseg-dc3047e6-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
-add chain=mqttseg-dc3047e6-r1 action=drop
-add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-out comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-in comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-to comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-dc3047e6-from comment="mqttseg jump dc3047e6" place-before=[:pick [find dynamic=no] 0]
-remove [find comment~"^mqttseg jump " and comment!="mqttseg jump dc3047e6"]
-remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-dc3047e6-")]
+add chain=mqttseg-ae59b3b4-in protocol=udp src-port=546 dst-port=547 action=return
+add chain=mqttseg-ae59b3b4-in protocol=icmpv6 icmp-options=133:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-ae59b3b4-in protocol=icmpv6 icmp-options=135:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-ae59b3b4-in protocol=icmpv6 icmp-options=136:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-ae59b3b4-in protocol=icmpv6 icmp-options=131:0-255 action=return
+add chain=mqttseg-ae59b3b4-in protocol=icmpv6 icmp-options=132:0-255 action=return
+add chain=mqttseg-ae59b3b4-in protocol=icmpv6 icmp-options=143:0-255 action=return
+add chain=mqttseg-ae59b3b4-in action=jump jump-target=mqttseg-ae59b3b4-from
+add chain=mqttseg-ae59b3b4-out protocol=udp src-port=547 dst-port=546 action=return
+add chain=mqttseg-ae59b3b4-out protocol=icmpv6 action=return
+add chain=mqttseg-ae59b3b4-out action=jump jump-target=mqttseg-ae59b3b4-to
+add chain=mqttseg-ae59b3b4-from connection-state=invalid action=drop
+add chain=mqttseg-ae59b3b4-from action=jump jump-target=mqttseg-ae59b3b4-id0
+add chain=mqttseg-ae59b3b4-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=fd00:9::11 action=jump jump-target=mqttseg-ae59b3b4-s0
+add chain=mqttseg-ae59b3b4-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=fd00:9::12 action=jump jump-target=mqttseg-ae59b3b4-s0
+add chain=mqttseg-ae59b3b4-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=fd00:9::21 action=jump jump-target=mqttseg-ae59b3b4-s1
+add chain=mqttseg-ae59b3b4-id0 action=jump jump-target=mqttseg-ae59b3b4-unknown
+add chain=mqttseg-ae59b3b4-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
+add chain=mqttseg-ae59b3b4-unknown action=drop
+add chain=mqttseg-ae59b3b4-to protocol=icmpv6 icmp-options=1:0-255 connection-state=related action=accept
+add chain=mqttseg-ae59b3b4-to protocol=icmpv6 icmp-options=2:0-255 connection-state=related action=accept
+add chain=mqttseg-ae59b3b4-to src-address-list=mqttseg-ae59b3b4-adm action=accept
+add chain=mqttseg-ae59b3b4-to dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-peers
+add chain=mqttseg-ae59b3b4-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
+add chain=mqttseg-ae59b3b4-to action=drop
+add chain=mqttseg-ae59b3b4-peers dst-address-list=mqttseg-ae59b3b4-g0 action=jump jump-target=mqttseg-ae59b3b4-r0
+add chain=mqttseg-ae59b3b4-peers dst-address-list=mqttseg-ae59b3b4-g1 action=jump jump-target=mqttseg-ae59b3b4-r1
+add chain=mqttseg-ae59b3b4-peers action=drop
+add chain=mqttseg-ae59b3b4-answers connection-state=established protocol=tcp src-address=fd00:9::21/128 src-port=443 dst-address-list=mqttseg-ae59b3b4-g0 action=accept
+add chain=mqttseg-ae59b3b4-answers action=log limit=5,10:packet log-prefix="mqttseg DENY - answer"
+add chain=mqttseg-ae59b3b4-answers action=drop
+add chain=mqttseg-ae59b3b4-s0 protocol=tcp dst-address=fd00:9::21/128 dst-port=443 action=log limit=5,10:packet log-prefix="mqttseg OBSERVE hvac"
+add chain=mqttseg-ae59b3b4-s0 protocol=tcp dst-address=fd00:9::21/128 dst-port=443 action=accept
+add chain=mqttseg-ae59b3b4-s0 connection-state=established dst-address-list=mqttseg-ae59b3b4-adm action=accept
+add chain=mqttseg-ae59b3b4-s0 connection-state=established dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-answers
+add chain=mqttseg-ae59b3b4-s0 dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-d0
+add chain=mqttseg-ae59b3b4-s0 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
+add chain=mqttseg-ae59b3b4-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
+add chain=mqttseg-ae59b3b4-s0 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-ae59b3b4-s0 action=jump jump-target=mqttseg-ae59b3b4-d0
+add chain=mqttseg-ae59b3b4-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
+add chain=mqttseg-ae59b3b4-d0 action=drop
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=tcp src-address=fd00:9::21/128 src-port=443 action=accept
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-ae59b3b4-dev action=accept
+add chain=mqttseg-ae59b3b4-r0 connection-state=established protocol=udp src-port=123 src-address-type=local action=accept
+add chain=mqttseg-ae59b3b4-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
+add chain=mqttseg-ae59b3b4-r0 action=drop
+add chain=mqttseg-ae59b3b4-s1 connection-state=established dst-address-list=mqttseg-ae59b3b4-adm action=accept
+add chain=mqttseg-ae59b3b4-s1 connection-state=established dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-answers
+add chain=mqttseg-ae59b3b4-s1 dst-address-list=mqttseg-ae59b3b4-dev action=jump jump-target=mqttseg-ae59b3b4-d1
+add chain=mqttseg-ae59b3b4-s1 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
+add chain=mqttseg-ae59b3b4-s1 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-ae59b3b4-s1 action=jump jump-target=mqttseg-ae59b3b4-d1
+add chain=mqttseg-ae59b3b4-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
+add chain=mqttseg-ae59b3b4-d1 action=drop
+add chain=mqttseg-ae59b3b4-r1 connection-state=established protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-ae59b3b4-dev action=accept
+add chain=mqttseg-ae59b3b4-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
+add chain=mqttseg-ae59b3b4-r1 action=drop
+add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-out comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-in comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-to comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-ae59b3b4-from comment="mqttseg jump ae59b3b4" place-before=[:pick [find dynamic=no] 0]
+remove [find comment~"^mqttseg jump " and comment!="mqttseg jump ae59b3b4"]
+remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-ae59b3b4-")]
 /ipv6 firewall address-list
-remove [find list~"^mqttseg-" and !(list~"^mqttseg-dc3047e6-")]
+remove [find list~"^mqttseg-" and !(list~"^mqttseg-ae59b3b4-")]

@@ -1,146 +1,150 @@
-# Made by `mqttseg gateway render mikrotik` from plan 7797bb40. Change the policy, not this file.
+# Made by `mqttseg gateway render mikrotik` from plan 27db6795. Change the policy, not this file.
 # RouterOS 7. Take safe mode first (Ctrl-X), /import this file, look, and leave safe mode to keep it.
 /ip firewall filter
-:if ([:len [find comment="mqttseg jump 7797bb40"]] > 0) do={:error "plan 7797bb40 is loaded already"}
-remove [find chain~"^mqttseg-7797bb40-"]
+:if ([:len [find comment="mqttseg jump 27db6795"]] > 0) do={:error "plan 27db6795 is loaded already"}
+remove [find chain~"^mqttseg-27db6795-"]
 /ip firewall address-list
-remove [find list~"^mqttseg-7797bb40-"]
-add list=mqttseg-7797bb40-dev address=10.9.0.11 comment="mqttseg a1"
-add list=mqttseg-7797bb40-g0 address=10.9.0.11 comment="mqttseg a1"
-add list=mqttseg-7797bb40-dev address=10.9.0.12 comment="mqttseg a2"
-add list=mqttseg-7797bb40-g0 address=10.9.0.12 comment="mqttseg a2"
-add list=mqttseg-7797bb40-dev address=10.9.0.21 comment="mqttseg b1"
-add list=mqttseg-7797bb40-g1 address=10.9.0.21 comment="mqttseg b1"
-add list=mqttseg-7797bb40-adm address=198.51.100.40/32 comment="mqttseg admin"
+remove [find list~"^mqttseg-27db6795-"]
+add list=mqttseg-27db6795-dev address=10.9.0.11 comment="mqttseg a1"
+add list=mqttseg-27db6795-g0 address=10.9.0.11 comment="mqttseg a1"
+add list=mqttseg-27db6795-dev address=10.9.0.12 comment="mqttseg a2"
+add list=mqttseg-27db6795-g0 address=10.9.0.12 comment="mqttseg a2"
+add list=mqttseg-27db6795-dev address=10.9.0.21 comment="mqttseg b1"
+add list=mqttseg-27db6795-g1 address=10.9.0.21 comment="mqttseg b1"
+add list=mqttseg-27db6795-adm address=198.51.100.40/32 comment="mqttseg admin"
 /ip firewall filter
-add chain=mqttseg-7797bb40-in protocol=udp src-port=68 dst-port=67 action=return
-add chain=mqttseg-7797bb40-in action=jump jump-target=mqttseg-7797bb40-from
-add chain=mqttseg-7797bb40-out protocol=udp src-port=67 dst-port=68 action=return
-add chain=mqttseg-7797bb40-out protocol=icmp action=return
-add chain=mqttseg-7797bb40-out protocol=igmp action=return
-add chain=mqttseg-7797bb40-out action=jump jump-target=mqttseg-7797bb40-to
-add chain=mqttseg-7797bb40-from connection-state=invalid action=drop
-add chain=mqttseg-7797bb40-from action=jump jump-target=mqttseg-7797bb40-id0
-add chain=mqttseg-7797bb40-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=10.9.0.11 action=jump jump-target=mqttseg-7797bb40-s0
-add chain=mqttseg-7797bb40-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=10.9.0.12 action=jump jump-target=mqttseg-7797bb40-s0
-add chain=mqttseg-7797bb40-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=10.9.0.21 action=jump jump-target=mqttseg-7797bb40-s1
-add chain=mqttseg-7797bb40-id0 action=jump jump-target=mqttseg-7797bb40-unknown
-add chain=mqttseg-7797bb40-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
-add chain=mqttseg-7797bb40-unknown action=drop
-add chain=mqttseg-7797bb40-to protocol=icmp icmp-options=3:0-255 connection-state=related action=accept
-add chain=mqttseg-7797bb40-to src-address-list=mqttseg-7797bb40-adm action=accept
-add chain=mqttseg-7797bb40-to dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-peers
-add chain=mqttseg-7797bb40-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
-add chain=mqttseg-7797bb40-to action=drop
-add chain=mqttseg-7797bb40-peers dst-address-list=mqttseg-7797bb40-g0 action=jump jump-target=mqttseg-7797bb40-r0
-add chain=mqttseg-7797bb40-peers dst-address-list=mqttseg-7797bb40-g1 action=jump jump-target=mqttseg-7797bb40-r1
-add chain=mqttseg-7797bb40-peers action=drop
-add chain=mqttseg-7797bb40-s0 connection-state=established,related dst-address-list=mqttseg-7797bb40-adm action=accept
-add chain=mqttseg-7797bb40-s0 connection-state=established,related dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-peers
-add chain=mqttseg-7797bb40-s0 dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-d0
-add chain=mqttseg-7797bb40-s0 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
-add chain=mqttseg-7797bb40-s0 protocol=tcp dst-address=192.0.2.53/32 dst-port=53 action=accept
-add chain=mqttseg-7797bb40-s0 protocol=udp dst-address=192.0.2.53/32 dst-port=53 action=accept
-add chain=mqttseg-7797bb40-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
-add chain=mqttseg-7797bb40-s0 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-7797bb40-s0 action=jump jump-target=mqttseg-7797bb40-d0
-add chain=mqttseg-7797bb40-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
-add chain=mqttseg-7797bb40-d0 action=drop
-add chain=mqttseg-7797bb40-r0 connection-state=established,related protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-7797bb40-dev action=accept
-add chain=mqttseg-7797bb40-r0 connection-state=established,related protocol=tcp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-7797bb40-dev action=accept
-add chain=mqttseg-7797bb40-r0 connection-state=established,related protocol=udp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-7797bb40-dev action=accept
-add chain=mqttseg-7797bb40-r0 connection-state=established,related protocol=udp src-port=123 src-address-type=local action=accept
-add chain=mqttseg-7797bb40-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
-add chain=mqttseg-7797bb40-r0 action=drop
-add chain=mqttseg-7797bb40-s1 connection-state=established,related dst-address-list=mqttseg-7797bb40-adm action=accept
-add chain=mqttseg-7797bb40-s1 connection-state=established,related dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-peers
-add chain=mqttseg-7797bb40-s1 dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-d1
-add chain=mqttseg-7797bb40-s1 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
-add chain=mqttseg-7797bb40-s1 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-7797bb40-s1 action=jump jump-target=mqttseg-7797bb40-d1
-add chain=mqttseg-7797bb40-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
-add chain=mqttseg-7797bb40-d1 action=drop
-add chain=mqttseg-7797bb40-r1 connection-state=established,related protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-7797bb40-dev action=accept
-add chain=mqttseg-7797bb40-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
-add chain=mqttseg-7797bb40-r1 action=drop
-add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-out comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-in comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-to comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-from comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-remove [find comment~"^mqttseg jump " and comment!="mqttseg jump 7797bb40"]
-remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-7797bb40-")]
+add chain=mqttseg-27db6795-in protocol=udp src-port=68 dst-port=67 action=return
+add chain=mqttseg-27db6795-in action=jump jump-target=mqttseg-27db6795-from
+add chain=mqttseg-27db6795-out protocol=udp src-port=67 dst-port=68 action=return
+add chain=mqttseg-27db6795-out protocol=icmp action=return
+add chain=mqttseg-27db6795-out protocol=igmp action=return
+add chain=mqttseg-27db6795-out action=jump jump-target=mqttseg-27db6795-to
+add chain=mqttseg-27db6795-from connection-state=invalid action=drop
+add chain=mqttseg-27db6795-from action=jump jump-target=mqttseg-27db6795-id0
+add chain=mqttseg-27db6795-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=10.9.0.11 action=jump jump-target=mqttseg-27db6795-s0
+add chain=mqttseg-27db6795-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=10.9.0.12 action=jump jump-target=mqttseg-27db6795-s0
+add chain=mqttseg-27db6795-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=10.9.0.21 action=jump jump-target=mqttseg-27db6795-s1
+add chain=mqttseg-27db6795-id0 action=jump jump-target=mqttseg-27db6795-unknown
+add chain=mqttseg-27db6795-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
+add chain=mqttseg-27db6795-unknown action=drop
+add chain=mqttseg-27db6795-to protocol=icmp icmp-options=3:0-255 connection-state=related action=accept
+add chain=mqttseg-27db6795-to src-address-list=mqttseg-27db6795-adm action=accept
+add chain=mqttseg-27db6795-to dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-peers
+add chain=mqttseg-27db6795-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
+add chain=mqttseg-27db6795-to action=drop
+add chain=mqttseg-27db6795-peers dst-address-list=mqttseg-27db6795-g0 action=jump jump-target=mqttseg-27db6795-r0
+add chain=mqttseg-27db6795-peers dst-address-list=mqttseg-27db6795-g1 action=jump jump-target=mqttseg-27db6795-r1
+add chain=mqttseg-27db6795-peers action=drop
+add chain=mqttseg-27db6795-answers action=log limit=5,10:packet log-prefix="mqttseg DENY - answer"
+add chain=mqttseg-27db6795-answers action=drop
+add chain=mqttseg-27db6795-s0 connection-state=established dst-address-list=mqttseg-27db6795-adm action=accept
+add chain=mqttseg-27db6795-s0 connection-state=established dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-answers
+add chain=mqttseg-27db6795-s0 dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-d0
+add chain=mqttseg-27db6795-s0 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
+add chain=mqttseg-27db6795-s0 protocol=tcp dst-address=192.0.2.53/32 dst-port=53 action=accept
+add chain=mqttseg-27db6795-s0 protocol=udp dst-address=192.0.2.53/32 dst-port=53 action=accept
+add chain=mqttseg-27db6795-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
+add chain=mqttseg-27db6795-s0 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-27db6795-s0 action=jump jump-target=mqttseg-27db6795-d0
+add chain=mqttseg-27db6795-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
+add chain=mqttseg-27db6795-d0 action=drop
+add chain=mqttseg-27db6795-r0 connection-state=established protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-27db6795-dev action=accept
+add chain=mqttseg-27db6795-r0 connection-state=established protocol=tcp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-27db6795-dev action=accept
+add chain=mqttseg-27db6795-r0 connection-state=established protocol=udp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-27db6795-dev action=accept
+add chain=mqttseg-27db6795-r0 connection-state=established protocol=udp src-port=123 src-address-type=local action=accept
+add chain=mqttseg-27db6795-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
+add chain=mqttseg-27db6795-r0 action=drop
+add chain=mqttseg-27db6795-s1 connection-state=established dst-address-list=mqttseg-27db6795-adm action=accept
+add chain=mqttseg-27db6795-s1 connection-state=established dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-answers
+add chain=mqttseg-27db6795-s1 dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-d1
+add chain=mqttseg-27db6795-s1 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
+add chain=mqttseg-27db6795-s1 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-27db6795-s1 action=jump jump-target=mqttseg-27db6795-d1
+add chain=mqttseg-27db6795-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
+add chain=mqttseg-27db6795-d1 action=drop
+add chain=mqttseg-27db6795-r1 connection-state=established protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-27db6795-dev action=accept
+add chain=mqttseg-27db6795-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
+add chain=mqttseg-27db6795-r1 action=drop
+add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-27db6795-out comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-27db6795-in comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-27db6795-to comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-27db6795-from comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+remove [find comment~"^mqttseg jump " and comment!="mqttseg jump 27db6795"]
+remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-27db6795-")]
 /ip firewall address-list
-remove [find list~"^mqttseg-" and !(list~"^mqttseg-7797bb40-")]
+remove [find list~"^mqttseg-" and !(list~"^mqttseg-27db6795-")]
 /ipv6 firewall filter
-:if ([:len [find comment="mqttseg jump 7797bb40"]] > 0) do={:error "plan 7797bb40 is loaded already"}
-remove [find chain~"^mqttseg-7797bb40-"]
+:if ([:len [find comment="mqttseg jump 27db6795"]] > 0) do={:error "plan 27db6795 is loaded already"}
+remove [find chain~"^mqttseg-27db6795-"]
 /ipv6 firewall address-list
-remove [find list~"^mqttseg-7797bb40-"]
-add list=mqttseg-7797bb40-dev address=fd00:9::11 comment="mqttseg a1"
-add list=mqttseg-7797bb40-g0 address=fd00:9::11 comment="mqttseg a1"
-add list=mqttseg-7797bb40-dev address=fd00:9::12 comment="mqttseg a2"
-add list=mqttseg-7797bb40-g0 address=fd00:9::12 comment="mqttseg a2"
-add list=mqttseg-7797bb40-dev address=fd00:9::21 comment="mqttseg b1"
-add list=mqttseg-7797bb40-g1 address=fd00:9::21 comment="mqttseg b1"
-add list=mqttseg-7797bb40-adm address=2001:db8:1::40/128 comment="mqttseg admin"
+remove [find list~"^mqttseg-27db6795-"]
+add list=mqttseg-27db6795-dev address=fd00:9::11 comment="mqttseg a1"
+add list=mqttseg-27db6795-g0 address=fd00:9::11 comment="mqttseg a1"
+add list=mqttseg-27db6795-dev address=fd00:9::12 comment="mqttseg a2"
+add list=mqttseg-27db6795-g0 address=fd00:9::12 comment="mqttseg a2"
+add list=mqttseg-27db6795-dev address=fd00:9::21 comment="mqttseg b1"
+add list=mqttseg-27db6795-g1 address=fd00:9::21 comment="mqttseg b1"
+add list=mqttseg-27db6795-adm address=2001:db8:1::40/128 comment="mqttseg admin"
 /ipv6 firewall filter
-add chain=mqttseg-7797bb40-in protocol=udp src-port=546 dst-port=547 action=return
-add chain=mqttseg-7797bb40-in protocol=icmpv6 icmp-options=133:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-7797bb40-in protocol=icmpv6 icmp-options=135:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-7797bb40-in protocol=icmpv6 icmp-options=136:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-7797bb40-in protocol=icmpv6 icmp-options=131:0-255 action=return
-add chain=mqttseg-7797bb40-in protocol=icmpv6 icmp-options=132:0-255 action=return
-add chain=mqttseg-7797bb40-in protocol=icmpv6 icmp-options=143:0-255 action=return
-add chain=mqttseg-7797bb40-in action=jump jump-target=mqttseg-7797bb40-from
-add chain=mqttseg-7797bb40-out protocol=udp src-port=547 dst-port=546 action=return
-add chain=mqttseg-7797bb40-out protocol=icmpv6 action=return
-add chain=mqttseg-7797bb40-out action=jump jump-target=mqttseg-7797bb40-to
-add chain=mqttseg-7797bb40-from connection-state=invalid action=drop
-add chain=mqttseg-7797bb40-from action=jump jump-target=mqttseg-7797bb40-id0
-add chain=mqttseg-7797bb40-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=fd00:9::11 action=jump jump-target=mqttseg-7797bb40-s0
-add chain=mqttseg-7797bb40-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=fd00:9::12 action=jump jump-target=mqttseg-7797bb40-s0
-add chain=mqttseg-7797bb40-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=fd00:9::21 action=jump jump-target=mqttseg-7797bb40-s1
-add chain=mqttseg-7797bb40-id0 action=jump jump-target=mqttseg-7797bb40-unknown
-add chain=mqttseg-7797bb40-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
-add chain=mqttseg-7797bb40-unknown action=drop
-add chain=mqttseg-7797bb40-to protocol=icmpv6 icmp-options=1:0-255 connection-state=related action=accept
-add chain=mqttseg-7797bb40-to protocol=icmpv6 icmp-options=2:0-255 connection-state=related action=accept
-add chain=mqttseg-7797bb40-to src-address-list=mqttseg-7797bb40-adm action=accept
-add chain=mqttseg-7797bb40-to dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-peers
-add chain=mqttseg-7797bb40-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
-add chain=mqttseg-7797bb40-to action=drop
-add chain=mqttseg-7797bb40-peers dst-address-list=mqttseg-7797bb40-g0 action=jump jump-target=mqttseg-7797bb40-r0
-add chain=mqttseg-7797bb40-peers dst-address-list=mqttseg-7797bb40-g1 action=jump jump-target=mqttseg-7797bb40-r1
-add chain=mqttseg-7797bb40-peers action=drop
-add chain=mqttseg-7797bb40-s0 connection-state=established,related dst-address-list=mqttseg-7797bb40-adm action=accept
-add chain=mqttseg-7797bb40-s0 connection-state=established,related dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-peers
-add chain=mqttseg-7797bb40-s0 dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-d0
-add chain=mqttseg-7797bb40-s0 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
-add chain=mqttseg-7797bb40-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
-add chain=mqttseg-7797bb40-s0 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-7797bb40-s0 action=jump jump-target=mqttseg-7797bb40-d0
-add chain=mqttseg-7797bb40-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
-add chain=mqttseg-7797bb40-d0 action=drop
-add chain=mqttseg-7797bb40-r0 connection-state=established,related protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-7797bb40-dev action=accept
-add chain=mqttseg-7797bb40-r0 connection-state=established,related protocol=udp src-port=123 src-address-type=local action=accept
-add chain=mqttseg-7797bb40-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
-add chain=mqttseg-7797bb40-r0 action=drop
-add chain=mqttseg-7797bb40-s1 connection-state=established,related dst-address-list=mqttseg-7797bb40-adm action=accept
-add chain=mqttseg-7797bb40-s1 connection-state=established,related dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-peers
-add chain=mqttseg-7797bb40-s1 dst-address-list=mqttseg-7797bb40-dev action=jump jump-target=mqttseg-7797bb40-d1
-add chain=mqttseg-7797bb40-s1 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
-add chain=mqttseg-7797bb40-s1 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-7797bb40-s1 action=jump jump-target=mqttseg-7797bb40-d1
-add chain=mqttseg-7797bb40-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
-add chain=mqttseg-7797bb40-d1 action=drop
-add chain=mqttseg-7797bb40-r1 connection-state=established,related protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-7797bb40-dev action=accept
-add chain=mqttseg-7797bb40-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
-add chain=mqttseg-7797bb40-r1 action=drop
-add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-out comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-in comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-to comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-7797bb40-from comment="mqttseg jump 7797bb40" place-before=[:pick [find dynamic=no] 0]
-remove [find comment~"^mqttseg jump " and comment!="mqttseg jump 7797bb40"]
-remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-7797bb40-")]
+add chain=mqttseg-27db6795-in protocol=udp src-port=546 dst-port=547 action=return
+add chain=mqttseg-27db6795-in protocol=icmpv6 icmp-options=133:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-27db6795-in protocol=icmpv6 icmp-options=135:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-27db6795-in protocol=icmpv6 icmp-options=136:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-27db6795-in protocol=icmpv6 icmp-options=131:0-255 action=return
+add chain=mqttseg-27db6795-in protocol=icmpv6 icmp-options=132:0-255 action=return
+add chain=mqttseg-27db6795-in protocol=icmpv6 icmp-options=143:0-255 action=return
+add chain=mqttseg-27db6795-in action=jump jump-target=mqttseg-27db6795-from
+add chain=mqttseg-27db6795-out protocol=udp src-port=547 dst-port=546 action=return
+add chain=mqttseg-27db6795-out protocol=icmpv6 action=return
+add chain=mqttseg-27db6795-out action=jump jump-target=mqttseg-27db6795-to
+add chain=mqttseg-27db6795-from connection-state=invalid action=drop
+add chain=mqttseg-27db6795-from action=jump jump-target=mqttseg-27db6795-id0
+add chain=mqttseg-27db6795-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=fd00:9::11 action=jump jump-target=mqttseg-27db6795-s0
+add chain=mqttseg-27db6795-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=fd00:9::12 action=jump jump-target=mqttseg-27db6795-s0
+add chain=mqttseg-27db6795-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=fd00:9::21 action=jump jump-target=mqttseg-27db6795-s1
+add chain=mqttseg-27db6795-id0 action=jump jump-target=mqttseg-27db6795-unknown
+add chain=mqttseg-27db6795-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
+add chain=mqttseg-27db6795-unknown action=drop
+add chain=mqttseg-27db6795-to protocol=icmpv6 icmp-options=1:0-255 connection-state=related action=accept
+add chain=mqttseg-27db6795-to protocol=icmpv6 icmp-options=2:0-255 connection-state=related action=accept
+add chain=mqttseg-27db6795-to src-address-list=mqttseg-27db6795-adm action=accept
+add chain=mqttseg-27db6795-to dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-peers
+add chain=mqttseg-27db6795-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
+add chain=mqttseg-27db6795-to action=drop
+add chain=mqttseg-27db6795-peers dst-address-list=mqttseg-27db6795-g0 action=jump jump-target=mqttseg-27db6795-r0
+add chain=mqttseg-27db6795-peers dst-address-list=mqttseg-27db6795-g1 action=jump jump-target=mqttseg-27db6795-r1
+add chain=mqttseg-27db6795-peers action=drop
+add chain=mqttseg-27db6795-answers action=log limit=5,10:packet log-prefix="mqttseg DENY - answer"
+add chain=mqttseg-27db6795-answers action=drop
+add chain=mqttseg-27db6795-s0 connection-state=established dst-address-list=mqttseg-27db6795-adm action=accept
+add chain=mqttseg-27db6795-s0 connection-state=established dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-answers
+add chain=mqttseg-27db6795-s0 dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-d0
+add chain=mqttseg-27db6795-s0 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
+add chain=mqttseg-27db6795-s0 protocol=udp dst-port=123 dst-address-type=local action=accept
+add chain=mqttseg-27db6795-s0 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-27db6795-s0 action=jump jump-target=mqttseg-27db6795-d0
+add chain=mqttseg-27db6795-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
+add chain=mqttseg-27db6795-d0 action=drop
+add chain=mqttseg-27db6795-r0 connection-state=established protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-27db6795-dev action=accept
+add chain=mqttseg-27db6795-r0 connection-state=established protocol=udp src-port=123 src-address-type=local action=accept
+add chain=mqttseg-27db6795-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
+add chain=mqttseg-27db6795-r0 action=drop
+add chain=mqttseg-27db6795-s1 connection-state=established dst-address-list=mqttseg-27db6795-adm action=accept
+add chain=mqttseg-27db6795-s1 connection-state=established dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-answers
+add chain=mqttseg-27db6795-s1 dst-address-list=mqttseg-27db6795-dev action=jump jump-target=mqttseg-27db6795-d1
+add chain=mqttseg-27db6795-s1 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
+add chain=mqttseg-27db6795-s1 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-27db6795-s1 action=jump jump-target=mqttseg-27db6795-d1
+add chain=mqttseg-27db6795-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
+add chain=mqttseg-27db6795-d1 action=drop
+add chain=mqttseg-27db6795-r1 connection-state=established protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-27db6795-dev action=accept
+add chain=mqttseg-27db6795-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
+add chain=mqttseg-27db6795-r1 action=drop
+add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-27db6795-out comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-27db6795-in comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-27db6795-to comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-27db6795-from comment="mqttseg jump 27db6795" place-before=[:pick [find dynamic=no] 0]
+remove [find comment~"^mqttseg jump " and comment!="mqttseg jump 27db6795"]
+remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-27db6795-")]
 /ipv6 firewall address-list
-remove [find list~"^mqttseg-" and !(list~"^mqttseg-7797bb40-")]
+remove [find list~"^mqttseg-" and !(list~"^mqttseg-27db6795-")]

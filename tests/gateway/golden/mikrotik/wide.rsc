@@ -1,150 +1,154 @@
-# Made by `mqttseg gateway render mikrotik` from plan b3fc35c7. Change the policy, not this file.
+# Made by `mqttseg gateway render mikrotik` from plan 35611b42. Change the policy, not this file.
 # RouterOS 7. Take safe mode first (Ctrl-X), /import this file, look, and leave safe mode to keep it.
 /ip firewall filter
-:if ([:len [find comment="mqttseg jump b3fc35c7"]] > 0) do={:error "plan b3fc35c7 is loaded already"}
-remove [find chain~"^mqttseg-b3fc35c7-"]
+:if ([:len [find comment="mqttseg jump 35611b42"]] > 0) do={:error "plan 35611b42 is loaded already"}
+remove [find chain~"^mqttseg-35611b42-"]
 /ip firewall address-list
-remove [find list~"^mqttseg-b3fc35c7-"]
-add list=mqttseg-b3fc35c7-dev address=10.9.0.11 comment="mqttseg a1"
-add list=mqttseg-b3fc35c7-g0 address=10.9.0.11 comment="mqttseg a1"
-add list=mqttseg-b3fc35c7-dev address=10.9.0.12 comment="mqttseg a2"
-add list=mqttseg-b3fc35c7-g0 address=10.9.0.12 comment="mqttseg a2"
-add list=mqttseg-b3fc35c7-dev address=10.9.0.21 comment="mqttseg b1"
-add list=mqttseg-b3fc35c7-g1 address=10.9.0.21 comment="mqttseg b1"
-add list=mqttseg-b3fc35c7-adm address=198.51.100.40/32 comment="mqttseg admin"
+remove [find list~"^mqttseg-35611b42-"]
+add list=mqttseg-35611b42-dev address=10.9.0.11 comment="mqttseg a1"
+add list=mqttseg-35611b42-g0 address=10.9.0.11 comment="mqttseg a1"
+add list=mqttseg-35611b42-dev address=10.9.0.12 comment="mqttseg a2"
+add list=mqttseg-35611b42-g0 address=10.9.0.12 comment="mqttseg a2"
+add list=mqttseg-35611b42-dev address=10.9.0.21 comment="mqttseg b1"
+add list=mqttseg-35611b42-g1 address=10.9.0.21 comment="mqttseg b1"
+add list=mqttseg-35611b42-adm address=198.51.100.40/32 comment="mqttseg admin"
 /ip firewall filter
-add chain=mqttseg-b3fc35c7-in protocol=udp src-port=68 dst-port=67 action=return
-add chain=mqttseg-b3fc35c7-in action=jump jump-target=mqttseg-b3fc35c7-from
-add chain=mqttseg-b3fc35c7-out protocol=udp src-port=67 dst-port=68 action=return
-add chain=mqttseg-b3fc35c7-out protocol=icmp action=return
-add chain=mqttseg-b3fc35c7-out protocol=igmp action=return
-add chain=mqttseg-b3fc35c7-out action=jump jump-target=mqttseg-b3fc35c7-to
-add chain=mqttseg-b3fc35c7-from connection-state=invalid action=drop
-add chain=mqttseg-b3fc35c7-from action=jump jump-target=mqttseg-b3fc35c7-id0
-add chain=mqttseg-b3fc35c7-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=10.9.0.11 action=jump jump-target=mqttseg-b3fc35c7-s0
-add chain=mqttseg-b3fc35c7-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=10.9.0.12 action=jump jump-target=mqttseg-b3fc35c7-s0
-add chain=mqttseg-b3fc35c7-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=10.9.0.21 action=jump jump-target=mqttseg-b3fc35c7-s1
-add chain=mqttseg-b3fc35c7-id0 action=jump jump-target=mqttseg-b3fc35c7-unknown
-add chain=mqttseg-b3fc35c7-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
-add chain=mqttseg-b3fc35c7-unknown action=drop
-add chain=mqttseg-b3fc35c7-to protocol=icmp icmp-options=3:0-255 connection-state=related action=accept
-add chain=mqttseg-b3fc35c7-to src-address-list=mqttseg-b3fc35c7-adm action=accept
-add chain=mqttseg-b3fc35c7-to dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-peers
-add chain=mqttseg-b3fc35c7-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
-add chain=mqttseg-b3fc35c7-to action=drop
-add chain=mqttseg-b3fc35c7-peers dst-address-list=mqttseg-b3fc35c7-g0 action=jump jump-target=mqttseg-b3fc35c7-r0
-add chain=mqttseg-b3fc35c7-peers dst-address-list=mqttseg-b3fc35c7-g1 action=jump jump-target=mqttseg-b3fc35c7-r1
-add chain=mqttseg-b3fc35c7-peers action=drop
-add chain=mqttseg-b3fc35c7-s0 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-adm action=accept
-add chain=mqttseg-b3fc35c7-s0 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-peers
-add chain=mqttseg-b3fc35c7-s0 dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-d0
-add chain=mqttseg-b3fc35c7-s0 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=tcp dst-address=192.0.2.53/32 dst-port=53 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=udp dst-address=192.0.2.53/32 dst-port=53 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=tcp dst-address=10.0.0.0/8 dst-port=443 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=tcp dst-address=10.0.0.0/8 dst-port=7000 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=udp dst-address=0.0.0.0/0 dst-port=5000 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-b3fc35c7-s0 action=jump jump-target=mqttseg-b3fc35c7-d0
-add chain=mqttseg-b3fc35c7-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
-add chain=mqttseg-b3fc35c7-d0 action=drop
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=tcp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=udp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=tcp src-address=10.0.0.0/8 src-port=443 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=tcp src-address=10.0.0.0/8 src-port=7000 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=udp src-address=0.0.0.0/0 src-port=5000 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
-add chain=mqttseg-b3fc35c7-r0 action=drop
-add chain=mqttseg-b3fc35c7-s1 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-adm action=accept
-add chain=mqttseg-b3fc35c7-s1 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-peers
-add chain=mqttseg-b3fc35c7-s1 dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-d1
-add chain=mqttseg-b3fc35c7-s1 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
-add chain=mqttseg-b3fc35c7-s1 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-b3fc35c7-s1 action=jump jump-target=mqttseg-b3fc35c7-d1
-add chain=mqttseg-b3fc35c7-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
-add chain=mqttseg-b3fc35c7-d1 action=drop
-add chain=mqttseg-b3fc35c7-r1 connection-state=established,related protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
-add chain=mqttseg-b3fc35c7-r1 action=drop
-add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-out comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-in comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-to comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-from comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-remove [find comment~"^mqttseg jump " and comment!="mqttseg jump b3fc35c7"]
-remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-b3fc35c7-")]
+add chain=mqttseg-35611b42-in protocol=udp src-port=68 dst-port=67 action=return
+add chain=mqttseg-35611b42-in action=jump jump-target=mqttseg-35611b42-from
+add chain=mqttseg-35611b42-out protocol=udp src-port=67 dst-port=68 action=return
+add chain=mqttseg-35611b42-out protocol=icmp action=return
+add chain=mqttseg-35611b42-out protocol=igmp action=return
+add chain=mqttseg-35611b42-out action=jump jump-target=mqttseg-35611b42-to
+add chain=mqttseg-35611b42-from connection-state=invalid action=drop
+add chain=mqttseg-35611b42-from action=jump jump-target=mqttseg-35611b42-id0
+add chain=mqttseg-35611b42-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=10.9.0.11 action=jump jump-target=mqttseg-35611b42-s0
+add chain=mqttseg-35611b42-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=10.9.0.12 action=jump jump-target=mqttseg-35611b42-s0
+add chain=mqttseg-35611b42-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=10.9.0.21 action=jump jump-target=mqttseg-35611b42-s1
+add chain=mqttseg-35611b42-id0 action=jump jump-target=mqttseg-35611b42-unknown
+add chain=mqttseg-35611b42-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
+add chain=mqttseg-35611b42-unknown action=drop
+add chain=mqttseg-35611b42-to protocol=icmp icmp-options=3:0-255 connection-state=related action=accept
+add chain=mqttseg-35611b42-to src-address-list=mqttseg-35611b42-adm action=accept
+add chain=mqttseg-35611b42-to dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-peers
+add chain=mqttseg-35611b42-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
+add chain=mqttseg-35611b42-to action=drop
+add chain=mqttseg-35611b42-peers dst-address-list=mqttseg-35611b42-g0 action=jump jump-target=mqttseg-35611b42-r0
+add chain=mqttseg-35611b42-peers dst-address-list=mqttseg-35611b42-g1 action=jump jump-target=mqttseg-35611b42-r1
+add chain=mqttseg-35611b42-peers action=drop
+add chain=mqttseg-35611b42-answers action=log limit=5,10:packet log-prefix="mqttseg DENY - answer"
+add chain=mqttseg-35611b42-answers action=drop
+add chain=mqttseg-35611b42-s0 connection-state=established dst-address-list=mqttseg-35611b42-adm action=accept
+add chain=mqttseg-35611b42-s0 connection-state=established dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-answers
+add chain=mqttseg-35611b42-s0 dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-d0
+add chain=mqttseg-35611b42-s0 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
+add chain=mqttseg-35611b42-s0 protocol=tcp dst-address=192.0.2.53/32 dst-port=53 action=accept
+add chain=mqttseg-35611b42-s0 protocol=udp dst-address=192.0.2.53/32 dst-port=53 action=accept
+add chain=mqttseg-35611b42-s0 protocol=tcp dst-address=10.0.0.0/8 dst-port=443 action=accept
+add chain=mqttseg-35611b42-s0 protocol=tcp dst-address=10.0.0.0/8 dst-port=7000 action=accept
+add chain=mqttseg-35611b42-s0 protocol=udp dst-address=0.0.0.0/0 dst-port=5000 action=accept
+add chain=mqttseg-35611b42-s0 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-35611b42-s0 action=jump jump-target=mqttseg-35611b42-d0
+add chain=mqttseg-35611b42-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
+add chain=mqttseg-35611b42-d0 action=drop
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=tcp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=udp src-address=192.0.2.53/32 src-port=53 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=tcp src-address=10.0.0.0/8 src-port=443 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=tcp src-address=10.0.0.0/8 src-port=7000 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=udp src-address=0.0.0.0/0 src-port=5000 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
+add chain=mqttseg-35611b42-r0 action=drop
+add chain=mqttseg-35611b42-s1 connection-state=established dst-address-list=mqttseg-35611b42-adm action=accept
+add chain=mqttseg-35611b42-s1 connection-state=established dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-answers
+add chain=mqttseg-35611b42-s1 dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-d1
+add chain=mqttseg-35611b42-s1 protocol=tcp dst-address=192.0.2.10/32 dst-port=8883 action=accept
+add chain=mqttseg-35611b42-s1 protocol=icmp dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-35611b42-s1 action=jump jump-target=mqttseg-35611b42-d1
+add chain=mqttseg-35611b42-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
+add chain=mqttseg-35611b42-d1 action=drop
+add chain=mqttseg-35611b42-r1 connection-state=established protocol=tcp src-address=192.0.2.10/32 src-port=8883 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
+add chain=mqttseg-35611b42-r1 action=drop
+add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-35611b42-out comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-35611b42-in comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-35611b42-to comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-35611b42-from comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+remove [find comment~"^mqttseg jump " and comment!="mqttseg jump 35611b42"]
+remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-35611b42-")]
 /ip firewall address-list
-remove [find list~"^mqttseg-" and !(list~"^mqttseg-b3fc35c7-")]
+remove [find list~"^mqttseg-" and !(list~"^mqttseg-35611b42-")]
 /ipv6 firewall filter
-:if ([:len [find comment="mqttseg jump b3fc35c7"]] > 0) do={:error "plan b3fc35c7 is loaded already"}
-remove [find chain~"^mqttseg-b3fc35c7-"]
+:if ([:len [find comment="mqttseg jump 35611b42"]] > 0) do={:error "plan 35611b42 is loaded already"}
+remove [find chain~"^mqttseg-35611b42-"]
 /ipv6 firewall address-list
-remove [find list~"^mqttseg-b3fc35c7-"]
-add list=mqttseg-b3fc35c7-dev address=fd00:9::11 comment="mqttseg a1"
-add list=mqttseg-b3fc35c7-g0 address=fd00:9::11 comment="mqttseg a1"
-add list=mqttseg-b3fc35c7-dev address=fd00:9::12 comment="mqttseg a2"
-add list=mqttseg-b3fc35c7-g0 address=fd00:9::12 comment="mqttseg a2"
-add list=mqttseg-b3fc35c7-dev address=fd00:9::21 comment="mqttseg b1"
-add list=mqttseg-b3fc35c7-g1 address=fd00:9::21 comment="mqttseg b1"
-add list=mqttseg-b3fc35c7-adm address=2001:db8:1::40/128 comment="mqttseg admin"
+remove [find list~"^mqttseg-35611b42-"]
+add list=mqttseg-35611b42-dev address=fd00:9::11 comment="mqttseg a1"
+add list=mqttseg-35611b42-g0 address=fd00:9::11 comment="mqttseg a1"
+add list=mqttseg-35611b42-dev address=fd00:9::12 comment="mqttseg a2"
+add list=mqttseg-35611b42-g0 address=fd00:9::12 comment="mqttseg a2"
+add list=mqttseg-35611b42-dev address=fd00:9::21 comment="mqttseg b1"
+add list=mqttseg-35611b42-g1 address=fd00:9::21 comment="mqttseg b1"
+add list=mqttseg-35611b42-adm address=2001:db8:1::40/128 comment="mqttseg admin"
 /ipv6 firewall filter
-add chain=mqttseg-b3fc35c7-in protocol=udp src-port=546 dst-port=547 action=return
-add chain=mqttseg-b3fc35c7-in protocol=icmpv6 icmp-options=133:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-b3fc35c7-in protocol=icmpv6 icmp-options=135:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-b3fc35c7-in protocol=icmpv6 icmp-options=136:0-255 hop-limit=equal:255 action=return
-add chain=mqttseg-b3fc35c7-in protocol=icmpv6 icmp-options=131:0-255 action=return
-add chain=mqttseg-b3fc35c7-in protocol=icmpv6 icmp-options=132:0-255 action=return
-add chain=mqttseg-b3fc35c7-in protocol=icmpv6 icmp-options=143:0-255 action=return
-add chain=mqttseg-b3fc35c7-in action=jump jump-target=mqttseg-b3fc35c7-from
-add chain=mqttseg-b3fc35c7-out protocol=udp src-port=547 dst-port=546 action=return
-add chain=mqttseg-b3fc35c7-out protocol=icmpv6 action=return
-add chain=mqttseg-b3fc35c7-out action=jump jump-target=mqttseg-b3fc35c7-to
-add chain=mqttseg-b3fc35c7-from connection-state=invalid action=drop
-add chain=mqttseg-b3fc35c7-from action=jump jump-target=mqttseg-b3fc35c7-id0
-add chain=mqttseg-b3fc35c7-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=fd00:9::11 action=jump jump-target=mqttseg-b3fc35c7-s0
-add chain=mqttseg-b3fc35c7-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=fd00:9::12 action=jump jump-target=mqttseg-b3fc35c7-s0
-add chain=mqttseg-b3fc35c7-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=fd00:9::21 action=jump jump-target=mqttseg-b3fc35c7-s1
-add chain=mqttseg-b3fc35c7-id0 action=jump jump-target=mqttseg-b3fc35c7-unknown
-add chain=mqttseg-b3fc35c7-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
-add chain=mqttseg-b3fc35c7-unknown action=drop
-add chain=mqttseg-b3fc35c7-to protocol=icmpv6 icmp-options=1:0-255 connection-state=related action=accept
-add chain=mqttseg-b3fc35c7-to protocol=icmpv6 icmp-options=2:0-255 connection-state=related action=accept
-add chain=mqttseg-b3fc35c7-to src-address-list=mqttseg-b3fc35c7-adm action=accept
-add chain=mqttseg-b3fc35c7-to dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-peers
-add chain=mqttseg-b3fc35c7-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
-add chain=mqttseg-b3fc35c7-to action=drop
-add chain=mqttseg-b3fc35c7-peers dst-address-list=mqttseg-b3fc35c7-g0 action=jump jump-target=mqttseg-b3fc35c7-r0
-add chain=mqttseg-b3fc35c7-peers dst-address-list=mqttseg-b3fc35c7-g1 action=jump jump-target=mqttseg-b3fc35c7-r1
-add chain=mqttseg-b3fc35c7-peers action=drop
-add chain=mqttseg-b3fc35c7-s0 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-adm action=accept
-add chain=mqttseg-b3fc35c7-s0 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-peers
-add chain=mqttseg-b3fc35c7-s0 dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-d0
-add chain=mqttseg-b3fc35c7-s0 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=udp dst-address=::/0 dst-port=5000 action=accept
-add chain=mqttseg-b3fc35c7-s0 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-b3fc35c7-s0 action=jump jump-target=mqttseg-b3fc35c7-d0
-add chain=mqttseg-b3fc35c7-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
-add chain=mqttseg-b3fc35c7-d0 action=drop
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 connection-state=established,related protocol=udp src-address=::/0 src-port=5000 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
-add chain=mqttseg-b3fc35c7-r0 action=drop
-add chain=mqttseg-b3fc35c7-s1 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-adm action=accept
-add chain=mqttseg-b3fc35c7-s1 connection-state=established,related dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-peers
-add chain=mqttseg-b3fc35c7-s1 dst-address-list=mqttseg-b3fc35c7-dev action=jump jump-target=mqttseg-b3fc35c7-d1
-add chain=mqttseg-b3fc35c7-s1 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
-add chain=mqttseg-b3fc35c7-s1 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
-add chain=mqttseg-b3fc35c7-s1 action=jump jump-target=mqttseg-b3fc35c7-d1
-add chain=mqttseg-b3fc35c7-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
-add chain=mqttseg-b3fc35c7-d1 action=drop
-add chain=mqttseg-b3fc35c7-r1 connection-state=established,related protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-b3fc35c7-dev action=accept
-add chain=mqttseg-b3fc35c7-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
-add chain=mqttseg-b3fc35c7-r1 action=drop
-add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-out comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-in comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-to comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-b3fc35c7-from comment="mqttseg jump b3fc35c7" place-before=[:pick [find dynamic=no] 0]
-remove [find comment~"^mqttseg jump " and comment!="mqttseg jump b3fc35c7"]
-remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-b3fc35c7-")]
+add chain=mqttseg-35611b42-in protocol=udp src-port=546 dst-port=547 action=return
+add chain=mqttseg-35611b42-in protocol=icmpv6 icmp-options=133:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-35611b42-in protocol=icmpv6 icmp-options=135:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-35611b42-in protocol=icmpv6 icmp-options=136:0-255 hop-limit=equal:255 action=return
+add chain=mqttseg-35611b42-in protocol=icmpv6 icmp-options=131:0-255 action=return
+add chain=mqttseg-35611b42-in protocol=icmpv6 icmp-options=132:0-255 action=return
+add chain=mqttseg-35611b42-in protocol=icmpv6 icmp-options=143:0-255 action=return
+add chain=mqttseg-35611b42-in action=jump jump-target=mqttseg-35611b42-from
+add chain=mqttseg-35611b42-out protocol=udp src-port=547 dst-port=546 action=return
+add chain=mqttseg-35611b42-out protocol=icmpv6 action=return
+add chain=mqttseg-35611b42-out action=jump jump-target=mqttseg-35611b42-to
+add chain=mqttseg-35611b42-from connection-state=invalid action=drop
+add chain=mqttseg-35611b42-from action=jump jump-target=mqttseg-35611b42-id0
+add chain=mqttseg-35611b42-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:01 src-address=fd00:9::11 action=jump jump-target=mqttseg-35611b42-s0
+add chain=mqttseg-35611b42-id0 in-interface="br-iot" src-mac-address=02:AA:00:00:00:02 src-address=fd00:9::12 action=jump jump-target=mqttseg-35611b42-s0
+add chain=mqttseg-35611b42-id0 in-interface="br-iot" src-mac-address=02:BB:00:00:00:01 src-address=fd00:9::21 action=jump jump-target=mqttseg-35611b42-s1
+add chain=mqttseg-35611b42-id0 action=jump jump-target=mqttseg-35611b42-unknown
+add chain=mqttseg-35611b42-unknown action=log limit=5,10:packet log-prefix="mqttseg UNKNOWN -"
+add chain=mqttseg-35611b42-unknown action=drop
+add chain=mqttseg-35611b42-to protocol=icmpv6 icmp-options=1:0-255 connection-state=related action=accept
+add chain=mqttseg-35611b42-to protocol=icmpv6 icmp-options=2:0-255 connection-state=related action=accept
+add chain=mqttseg-35611b42-to src-address-list=mqttseg-35611b42-adm action=accept
+add chain=mqttseg-35611b42-to dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-peers
+add chain=mqttseg-35611b42-to action=log limit=5,10:packet log-prefix="mqttseg DENY - to"
+add chain=mqttseg-35611b42-to action=drop
+add chain=mqttseg-35611b42-peers dst-address-list=mqttseg-35611b42-g0 action=jump jump-target=mqttseg-35611b42-r0
+add chain=mqttseg-35611b42-peers dst-address-list=mqttseg-35611b42-g1 action=jump jump-target=mqttseg-35611b42-r1
+add chain=mqttseg-35611b42-peers action=drop
+add chain=mqttseg-35611b42-answers action=log limit=5,10:packet log-prefix="mqttseg DENY - answer"
+add chain=mqttseg-35611b42-answers action=drop
+add chain=mqttseg-35611b42-s0 connection-state=established dst-address-list=mqttseg-35611b42-adm action=accept
+add chain=mqttseg-35611b42-s0 connection-state=established dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-answers
+add chain=mqttseg-35611b42-s0 dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-d0
+add chain=mqttseg-35611b42-s0 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
+add chain=mqttseg-35611b42-s0 protocol=udp dst-address=::/0 dst-port=5000 action=accept
+add chain=mqttseg-35611b42-s0 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-35611b42-s0 action=jump jump-target=mqttseg-35611b42-d0
+add chain=mqttseg-35611b42-d0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac"
+add chain=mqttseg-35611b42-d0 action=drop
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 connection-state=established protocol=udp src-address=::/0 src-port=5000 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r0 action=log limit=5,10:packet log-prefix="mqttseg DENY hvac to"
+add chain=mqttseg-35611b42-r0 action=drop
+add chain=mqttseg-35611b42-s1 connection-state=established dst-address-list=mqttseg-35611b42-adm action=accept
+add chain=mqttseg-35611b42-s1 connection-state=established dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-answers
+add chain=mqttseg-35611b42-s1 dst-address-list=mqttseg-35611b42-dev action=jump jump-target=mqttseg-35611b42-d1
+add chain=mqttseg-35611b42-s1 protocol=tcp dst-address=2001:db8::10/128 dst-port=8883 action=accept
+add chain=mqttseg-35611b42-s1 protocol=icmpv6 dst-address-type=local limit=20,20:packet action=accept
+add chain=mqttseg-35611b42-s1 action=jump jump-target=mqttseg-35611b42-d1
+add chain=mqttseg-35611b42-d1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras"
+add chain=mqttseg-35611b42-d1 action=drop
+add chain=mqttseg-35611b42-r1 connection-state=established protocol=tcp src-address=2001:db8::10/128 src-port=8883 src-address-list=!mqttseg-35611b42-dev action=accept
+add chain=mqttseg-35611b42-r1 action=log limit=5,10:packet log-prefix="mqttseg DENY cameras to"
+add chain=mqttseg-35611b42-r1 action=drop
+add chain=output out-interface="br-iot" action=jump jump-target=mqttseg-35611b42-out comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+add chain=input in-interface="br-iot" action=jump jump-target=mqttseg-35611b42-in comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+add chain=forward out-interface="br-iot" action=jump jump-target=mqttseg-35611b42-to comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+add chain=forward in-interface="br-iot" action=jump jump-target=mqttseg-35611b42-from comment="mqttseg jump 35611b42" place-before=[:pick [find dynamic=no] 0]
+remove [find comment~"^mqttseg jump " and comment!="mqttseg jump 35611b42"]
+remove [find chain~"^mqttseg-" and !(chain~"^mqttseg-35611b42-")]
 /ipv6 firewall address-list
-remove [find list~"^mqttseg-" and !(list~"^mqttseg-b3fc35c7-")]
+remove [find list~"^mqttseg-" and !(list~"^mqttseg-35611b42-")]
