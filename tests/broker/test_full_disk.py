@@ -5,7 +5,9 @@ The disk is a limit on the size of files (setrlimit), which needs no rights and 
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from pathlib import Path
 from mqttseg.wire.packets import Connack, Puback, Publish
 from tests.support.clients import RawClient
 from tests.support.programs import Program
-from tests.support.sites import TestSite
+from tests.support.sites import POLICY, TestSite
 
 LIMITED = """
 import resource, sys
@@ -63,6 +65,10 @@ def test_full_disk_while_it_runs_keeps_acknowledgements_back_and_goes_on_enforci
             writer.ping()
             acknowledged = sum(isinstance(packet, Puback) for packet in writer.unread)
             assert acknowledged < 40
+            site.write_policy(POLICY.replace('members: ["cam-*"]', 'members: ["cam-1", "cam-2"]'))
+            os.kill(program.pid, signal.SIGHUP)
+            live.expect_end()  # a disk that is full keeps no policy from being changed, and nobody in
+            program.wait_for_line("revision 2")
             resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             for _ in range(40):
                 writer.expect(Puback)
