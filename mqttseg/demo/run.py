@@ -94,8 +94,14 @@ def _commands(site: DemoSite, port: int) -> Iterator[tuple[str, str]]:
     yield "Publish as thermo-1, through the conduit:", publish(thermo, "hvac/thermo-1/telemetry/temp", "22.0")
     foreign = "hvac/thermo-1/cmd/off"  # not a topic of the scenario, whose repeated events the broker would only count
     yield "Publish as cam-1 into a segment that is not its own:", publish(cam, foreign, "now")
-    explain = site.command("policy", "explain", "cam-1", "publish", foreign)
-    yield "Ask why:", shlex.join(explain)
+    tries = {
+        "Ask why:": ("policy", "explain", "cam-1", "publish", foreign),
+        "See what happened:": ("events", "--denied"),
+        "Put cam-1 out, at once and until it is released:": ("device", "quarantine", "cam-1", "--why", "I try it"),
+        "Watch:": ("top",),
+    }
+    for title, words in tries.items():
+        yield title, shlex.join(site.command(*words))
 
 
 def _report(event: Event) -> Text:

@@ -125,7 +125,7 @@ def test_before_the_broker_ever_ran_there_is_nothing_to_ask(site: Path, mqttseg:
         (("--since", "999999999d"), "or a moment such as"),
         (("--until", "2026-11-22T12:00:00"), "has no time zone"),
         (("--kind", "explosion"), "explosion"),
-        (("--limit", "-1"), "greater than or equal to 0"),
+        (("--limit", "-1"), "write a number of at least 0"),
     ],
 )
 def test_a_wrong_option_is_told_with_what_to_write(

@@ -128,15 +128,23 @@ def test_it_stays_up_until_a_signal_and_leaves_nothing_behind(number: signal.Sig
     assert list(temporary.iterdir()) == []
 
 
+def types(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, shell=True, timeout=PATIENCE, check=False, capture_output=True, text=True)
+
+
 def test_the_commands_it_prints_work_and_what_the_broker_says_of_them_is_shown(temporary: Path) -> None:
     with staying_demo(temporary) as (demo, printed):
         commands = [line.strip() for line in printed if line.startswith("  ")]
-        publish, denied, explain = (line for line in commands if "sub" not in shlex.split(line)[0].rsplit("_")[-1])
-        assert subprocess.run(publish, shell=True, timeout=PATIENCE, check=False).returncode == 0
-        assert subprocess.run(denied, shell=True, timeout=PATIENCE, check=False).returncode == 0
+        others = [line for line in commands if "sub" not in shlex.split(line)[0].rsplit("_")[-1]]
+        publish, denied, explain, events, quarantine, top = others
+        assert types(publish).returncode == 0
+        assert types(denied).returncode == 0
         assert demo.stdout is not None
         assert any("cam-1" in line and "outside-segment" in line for line in demo.stdout)
-        assert subprocess.run(explain, shell=True, timeout=PATIENCE, check=False, stdout=-1).returncode == 4
+        assert types(explain).returncode == 4
+        assert "cam-1" in types(events).stdout
+        assert "cam-1 is out" in types(quarantine).stdout
+        assert "cam-1" in types(top).stdout
         demo.terminate()
         assert demo.wait(PATIENCE) == 0
     assert list(temporary.iterdir()) == []
