@@ -74,7 +74,7 @@ def _split(found: Sequence[Sender]) -> list[tuple[Network, list[Sender]]]:
     width = found[0].address.max_prefixlen
     common = width - (int(found[0].address) ^ int(found[-1].address)).bit_length()
     length = common - common % _BITS + _BITS
-    split: dict[Network, list[Sender]] = {}
+    split: dict[int, list[Sender]] = {}
     for sender in found:
-        split.setdefault(ip_network((sender.address, length), strict=False), []).append(sender)
-    return list(split.items())
+        split.setdefault(int(sender.address) >> (width - length), []).append(sender)
+    return [(ip_network((held[0].address, length), strict=False), held) for held in split.values()]
