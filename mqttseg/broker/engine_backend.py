@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 
 from amqtt.events import BrokerEvents, MQTTEvents
 from amqtt.session import Session as AmqttSession
@@ -185,7 +186,8 @@ class EngineConversation:
 
     def _tap(self) -> Tap:
         backend, outbox = self._backend, self._outbox
-        tap = Tap(backend.events, lambda: backend.session(self._key), backend.retained, outbox.send)
+        session = partial(backend.session, self._key)  # refers to nothing that holds the tap
+        tap = Tap(backend.events, session, backend.retained, outbox.send)
         outbox.send = tap.send
         return tap
 

@@ -114,7 +114,7 @@ class Connection:
         """The connection is gone; so is its session when it is clean [MQTT-3.1.2-6]."""
         if self.live or self._held is not None:
             self.live = False
-            self._held = None
+            self._held = self.welcomed = None
             self._engine.leave(self.session, now)
 
     def _forward(self, packet: Publish | PublishRun, count: int) -> None:

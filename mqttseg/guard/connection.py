@@ -58,7 +58,13 @@ class Connection(asyncio.Protocol):
         self._judged_by = guard.compiled
         self._bucket: TokenBucket | None = None
         self._over_rate = 0
-        self._decoder = Decoder(from_client=True, max_packet=guard.limits.packet)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TLS is up: establish who this is (rule 1)."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._decoder = Decoder(from_client=True, max_packet=self._guard.limits.packet)
         self._inflow = Inflow(
             self._decoder,
             self._handle,
@@ -67,12 +73,6 @@ class Connection(asyncio.Protocol):
             yield_turn=self._yield_turn,
             clock=self._loop.time,
         )
-
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TLS is up: establish who this is (rule 1)."""
-        self._transport = cast("asyncio.Transport", transport)
         self._outflow = Outflow(self._loop, self._transport, self._guard.limits.write_buffer, self._outflow_full)
         self.to_device = self._outflow.send
         self._watchdog = Watchdog(self._loop, self._guard.limits.connect_timeout, self._fell_silent)
@@ -116,13 +116,18 @@ class Connection(asyncio.Protocol):
         self._report_dropped()
         self._report_over_rate()
         self._shut()
-        self._watchdog.cancel()
         if self.monitor is not None:
             self.monitor.harvest()
             self.report(Event(Kind.DISCONNECT, self.why or Reason.OK, detail="" if exc is None else str(exc)))
         self._guard.connection_lost(self)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold nothing that refers back: so this is freed now, TLS buffers and all, not when the collector comes."""
+        self._watchdog.cancel()
+        del self._inflow, self._outflow, self._watchdog
         self.monitor = None
-        self.to_backend = _drop
+        self.to_device = self.to_backend = _drop
 
     # Packets from the device
 
@@ -302,7 +307,8 @@ class Connection(asyncio.Protocol):
 
     def hold(self, who: str) -> None:
         """Stop reading the device until ``release``."""
-        self._inflow.hold(who)
+        if not self.closed:
+            self._inflow.hold(who)
 
     def release(self, who: str) -> None:
         """Undo ``hold``."""

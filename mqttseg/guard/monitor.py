@@ -16,6 +16,8 @@ from mqttseg.guard.ports import Ports
 from mqttseg.guard.publishing import Publishing
 from mqttseg.guard.receiving import Receiving
 from mqttseg.guard.subscribing import Subscribing
+from mqttseg.guard.traffic import JudgedTopics
+from mqttseg.observe.flows import Direction
 from mqttseg.policy.compiled import Rights
 from mqttseg.wire.packets import (
     Connack,
@@ -44,13 +46,11 @@ class Monitor:
     def __init__(self, rights: Rights, ports: Ports, *, max_subscriptions: int) -> None:
         self.ports = ports
         self.publishing = Publishing(rights, ports)
-        self.subscribing = Subscribing(rights, ports, max_subscriptions=max_subscriptions, changed=self._forget)
-        self.receiving = Receiving(rights, ports, self.subscribing)
+        judged = JudgedTopics(rights, Direction.RECEIVE, ports.passed)
+        self.subscribing = Subscribing(rights, ports, max_subscriptions=max_subscriptions, changed=judged.forget)
+        self.receiving = Receiving(rights, ports, self.subscribing, judged)
         self._published = self.publishing.judged.topics
         self._received = self.receiving.judged.topics
-
-    def _forget(self) -> None:
-        self.receiving.forget()
 
     @property
     def filters(self) -> Mapping[str, int]:

@@ -12,7 +12,6 @@ from mqttseg.guard.subscribing import Subscribing
 from mqttseg.guard.traffic import JudgedTopic, JudgedTopics
 from mqttseg.guard.verdict import judge
 from mqttseg.observe.events import Event, Kind
-from mqttseg.observe.flows import Direction
 from mqttseg.policy.compiled import Rights
 from mqttseg.policy.decide import Decision
 from mqttseg.policy.model import Action
@@ -22,26 +21,23 @@ from mqttseg.wire.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 class Receiving:
     """One session's way from the backend to the device.
 
-    On a ``free`` topic of ``judged`` a message that is not a retained one needs no more thought.
+    On a ``free`` topic of ``judged`` a message that is not a retained one needs no more thought. Whoever changes what
+    is subscribed has ``judged`` forget.
     """
 
     __slots__ = ("_dropped", "_ports", "_rights", "_subscribing", "judged")
 
-    def __init__(self, rights: Rights, ports: Ports, subscribing: Subscribing) -> None:
+    def __init__(self, rights: Rights, ports: Ports, subscribing: Subscribing, judged: JudgedTopics) -> None:
         self._rights = rights
         self._ports = ports
         self._subscribing = subscribing
-        self.judged = JudgedTopics(rights, Direction.RECEIVE, ports.passed)
+        self.judged = judged
         self._dropped: set[int] = set()
 
     def change_rights(self, rights: Rights) -> None:
         """The policy changed (rule 7)."""
         self._rights = rights
         self.judged.change_rights(rights)
-
-    def forget(self) -> None:
-        """What is subscribed changed."""
-        self.judged.forget()
 
     def deliver(self, packet: Publish) -> None:
         """Judge a PUBLISH of the backend; what the device may not see is acknowledged in its place (rule 6)."""

@@ -15,7 +15,7 @@ from cryptography import x509
 from mqttseg.errors import Reason
 from mqttseg.observe.events import Kind
 from mqttseg.wire.encode import encode
-from mqttseg.wire.packets import Connect, Will
+from mqttseg.wire.packets import Connect, Disconnect, Will
 from tests.support.brokers import BackendName, RunningBroker
 from tests.support.clients import RawClient
 from tests.support.forged import ANY_USAGE, SERVER, Forged, Forger, dns, key_pem, self_signed, uri, without_its_key
@@ -295,6 +295,8 @@ class TestRevokedAndExpired:
         with RawClient(context, broker.port) as first:
             assert first.connect("cam-24").code == 0
             session = first.socket.session
+            first.send(Disconnect())  # OpenSSL resumes nothing that broke off
+            first.expect_end()
         broker.site.authority.revoke("cam-24")
         watch = Watch(broker)
         broker.do(broker.plugin.service.refresh_revocations)
