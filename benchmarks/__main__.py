@@ -9,13 +9,15 @@ from time import perf_counter
 
 from rich.console import Console
 
-from benchmarks import apply, decisions, events, flood, policy_check
+from benchmarks import apply, decisions, detect, events, flood, observing, policy_check
 from benchmarks.brokers.process import raise_descriptor_limit
 from benchmarks.figures import RESULTS, Report, write_summary
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "decisions": decisions.run,
+    "detect": detect.run,
     "events": events.run,
+    "observing": observing.run,
     "policy_check": policy_check.run,
     "flood": flood.run,
     "apply": apply.run,

@@ -125,6 +125,8 @@ def _default(value: Schema) -> str:
     default = value.get("default")
     if default is None or default == "":
         return ""
+    if isinstance(default, bool):
+        return f"`{default}`".lower()
     if isinstance(default, list):
         return ", ".join(f"`{item}`" for item in default)
     if isinstance(default, float | int) and "duration" in _kind(value):
@@ -181,7 +183,9 @@ def _scalar(value: Schema) -> str:
         return "port"
     if value.get("type") == "string" and "address" in value.get("description", "").lower():
         return "address"
-    return {"string": "text", "integer": "whole number", "number": "number"}[value["type"]]
+    return {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}[
+        value["type"]
+    ]
 
 
 def _word(reference: str) -> str:

@@ -16,7 +16,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from mqttseg.detect_keys import DetectEntry
 from mqttseg.errors import ConfigurationError, OperatorError, Problem
+from mqttseg.observe.detect.settings import Settings
 from mqttseg.pki.identity import IdentitySource
 from mqttseg.policy.document import Document, read_document
 from mqttseg.policy.fields import Count, Duration, Line, Size, misfit
@@ -121,6 +123,12 @@ class Config:
     metrics: Endpoint | None
     audit: Audit
     events: Events
+    detect: Settings
+
+    @property
+    def baselines(self) -> Path:
+        """What is usual for each device, as detection learnt it."""
+        return self.state / "detect.db"
 
     @property
     def event_store(self) -> Path:
@@ -276,6 +284,7 @@ class ConfigFile(Keys):
     metrics: MetricsText = Field(default="off", description="Where Prometheus finds metrics; off: nowhere.")
     audit: AuditEntry = Field(default_factory=AuditEntry, description="The audit trail.")
     events: EventsEntry = Field(default_factory=EventsEntry, description="Events and flows, kept to be asked for.")
+    detect: DetectEntry = Field(default_factory=DetectEntry, description="What is watched for, and what is done.")
 
 
 def config_schema() -> JsonSchema:
@@ -340,4 +349,5 @@ def _config(file: ConfigFile, path: Path) -> Config:
         metrics=None if file.metrics == "off" else _endpoint(file.metrics, "http", _METRICS),
         audit=Audit(placed(file.audit.file), file.audit.keep),
         events=Events(file.events.keep, file.events.size),
+        detect=file.detect.settings(),
     )

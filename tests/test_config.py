@@ -24,6 +24,7 @@ from mqttseg.config import (
     parse_endpoint,
 )
 from mqttseg.errors import ConfigurationError, OperatorError
+from mqttseg.observe.detect.settings import Settings
 from mqttseg.pki.identity import IdentitySource
 from mqttseg.policy.document import parse_document
 
@@ -71,6 +72,7 @@ def test_every_key_has_a_default() -> None:
         metrics=None,
         audit=Audit(Path("/srv/site/state/audit.jsonl"), 90 * 86400.0),
         events=Events(90 * 86400.0, 1 << 30),
+        detect=Settings(),
     )
 
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +22,7 @@ from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
 
 from mqttseg.broker.amqtt_backend import AmqttBackend
+from mqttseg.broker.detection import Responder
 from mqttseg.broker.figures import Gauges
 from mqttseg.broker.harvest import Harvest
 from mqttseg.broker.service import Service
@@ -30,6 +32,7 @@ from mqttseg.config import Endpoint, load_config, parse_endpoint
 from mqttseg.errors import MqttsegError, OperatorError
 from mqttseg.guard.backend import Backend
 from mqttseg.observe.busiest import Busiest
+from mqttseg.observe.detect.detector import Detection
 from mqttseg.observe.events import Outlet
 from mqttseg.observe.exposition import MetricsServer
 from mqttseg.observe.figures import BackendFigures
@@ -37,6 +40,7 @@ from mqttseg.observe.metrics import BrokerCollector
 from mqttseg.observe.outlets import Outlets, standard_outlets
 from mqttseg.observe.recorder import Recorder
 from mqttseg.observe.retention import Retention
+from mqttseg.observe.watch import Watch
 from mqttseg.observe.writer import Writer
 
 if TYPE_CHECKING:
@@ -88,13 +92,16 @@ class SegmentationPlugin(BaseAuthPlugin):
         except MqttsegError as error:
             log.critical("mqttseg: %s", error)  # amqtt itself names only the plugin that failed
             raise
+        responder = Responder(config.detect)
         try:
-            self.recorder, self._outlets = _outlets(config)
+            self.recorder, self.watch, self._outlets = _outlets(config, responder.found)
         except MqttsegError as error:
             log.critical("mqttseg: %s", error)
             raise
         self.busiest = Busiest()
-        self.service = Service(site, self._outlets, self._outlets.tick, Harvest(self.recorder, [self.busiest]))
+        harvest = Harvest(self.recorder, [self.busiest, self.watch.hear])
+        self.service = Service(site, self._outlets, self._outlets.tick, harvest)
+        self.service.companions.append(partial(responder.work, watch=self.watch, report=self.service.report))
         try:
             self.backend = self._find_backend(config)
         except MqttsegError as error:
@@ -151,15 +158,18 @@ class SegmentationPlugin(BaseAuthPlugin):
             await asyncio.to_thread(closing.close)
 
 
-def _outlets(config: SiteConfig) -> tuple[Recorder, Outlets]:
+def _outlets(config: SiteConfig, found: Callable[[Detection], None]) -> tuple[Recorder, Watch, Outlets]:
     """Where events go. An audit file that cannot be opened is an error; the file of events is tried again and again."""
     retention = Retention(config.events.keep, config.events.size)
     recorder = Recorder(Writer(config.event_store, retention))
+    watch = Watch(config.detect, config.baselines, found)
     try:
-        return recorder, standard_outlets(config.audit.file, round(config.audit.keep / 86400), recorder)
+        outlets = standard_outlets(config.audit.file, round(config.audit.keep / 86400), recorder, watch)
     except MqttsegError:
         recorder.close()
+        watch.close()
         raise
+    return recorder, watch, outlets
 
 
 def _refuse_unguarded(config: BrokerConfig) -> None:

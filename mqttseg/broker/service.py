@@ -71,6 +71,8 @@ class Service:
         self.revision = 1
         """Of the policy in force; counts up with every one that is applied."""
         self.since = datetime.now(UTC)
+        self.companions: list[Callable[[Guard, Quarantines], Coroutine[Any, Any, None]]] = []
+        """Who else works while the service does: started with it, cancelled before it stops."""
 
     @property
     def guard(self) -> Guard:
@@ -123,6 +125,8 @@ class Service:
         ]
         if self._harvest is not None:
             self._chores.append(loop.create_task(self._harvest_traffic(self._harvest), name="harvest what passed"))
+        for companion in self.companions:
+            self._chores.append(loop.create_task(companion(self._guard, self._quarantines), name="companion"))
         self.bound = bound
         return bound
 

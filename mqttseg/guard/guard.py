@@ -243,6 +243,14 @@ class Guard:
         """Have every connection tell ``traffic`` what passed, with turns for everybody else between."""
         await tell_all(self.roster)
 
+    async def certificate_ends(self) -> list[tuple[str, datetime]]:
+        """The devices that are connected, and when the certificates they came with expire; in turns with others."""
+        return [
+            (connection.identity.device_id, connection.identity.certificate.not_valid_after_utc)
+            async for connection in self._in_turns()
+            if connection.identity is not None and not connection.closed
+        ]
+
     # What acts on all connections (rule 7)
 
     def change_policy(self, compiled: Compiled) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mqttseg.observe.events import ACTIONS, Event, Outlet
+from mqttseg.observe.events import ACTIONS, Event, Kind, Outlet
 
 WINDOW = 10.0
 """Seconds in which the same event again is only counted."""
@@ -15,6 +15,7 @@ WINDOW = 10.0
 BURST = 200
 """Different events of one device in one window that are told one by one; the rest is told by number."""
 
+_COMINGS = frozenset({Kind.CONNECT, Kind.DISCONNECT, Kind.CUT})
 _Key = tuple[object, ...]
 
 
@@ -62,7 +63,9 @@ class Fold:
 
 
 def _key(event: Event) -> _Key:
-    return event.kind, event.reason, event.device, event.client_id, event.action, event.topic, event.detail
+    """From where somebody comes matters, its port does not; a stranger's addresses are told by number."""
+    host = (event.address or "").rpartition(":")[0] if event.kind in _COMINGS else ""
+    return event.kind, event.reason, event.device, event.client_id, event.action, event.topic, event.detail, host
 
 
 def _coarse_key(event: Event) -> _Key:
