@@ -23,7 +23,7 @@ from mqttseg.guard.connection import Connection
 from mqttseg.guard.limits import TokenBucket
 from mqttseg.guard.retaining import Retaining
 from mqttseg.guard.roster import Roster
-from mqttseg.guard.sweep import Settled, cut_who_fails, settle_all, tell_all
+from mqttseg.guard.sweep import Settled, certificate_ends, cut_who_fails, settle_all, tell_all
 from mqttseg.guard.traffic import UntoldTraffic
 from mqttseg.guard.verdict import is_large, judge
 from mqttseg.guard.wills import Wills
@@ -245,11 +245,7 @@ class Guard:
 
     async def certificate_ends(self) -> list[tuple[str, datetime]]:
         """The devices that are connected, and when the certificates they came with expire; in turns with others."""
-        return [
-            (connection.identity.device_id, connection.identity.certificate.not_valid_after_utc)
-            async for connection in self._in_turns()
-            if connection.identity is not None and not connection.closed
-        ]
+        return await certificate_ends(self.roster)
 
     # What acts on all connections (rule 7)
 

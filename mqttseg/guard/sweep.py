@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from time import perf_counter
 
 from mqttseg.errors import PeerError, Reason
@@ -58,6 +59,15 @@ async def tell_all(connections: Iterable[Connection]) -> None:
     async for connection in _in_turns(connections):
         if connection.monitor is not None:
             connection.monitor.harvest()
+
+
+async def certificate_ends(connections: Iterable[Connection]) -> list[tuple[str, datetime]]:
+    """The devices that are connected, and when the certificates they came with expire."""
+    return [
+        (connection.identity.device_id, connection.identity.certificate.not_valid_after_utc)
+        async for connection in _in_turns(connections)
+        if connection.identity is not None and not connection.closed
+    ]
 
 
 async def _in_turns(connections: Iterable[Connection]) -> AsyncIterator[Connection]:
