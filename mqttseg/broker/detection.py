@@ -59,8 +59,7 @@ class Responder:
                 await asyncio.sleep(CERTIFICATES)
         finally:
             self._loop = None
-            for answer in self._answers:
-                answer.cancel()
+            await asyncio.gather(*self._answers, return_exceptions=True)  # who was put out must stay out over a restart
 
     def _take(self, detection: Detection) -> None:
         self._report(_told(detection))
