@@ -9,7 +9,7 @@ from time import perf_counter
 
 from rich.console import Console
 
-from benchmarks import apply, decisions, detect, events, flood, observing, policy_check
+from benchmarks import apply, decisions, detect, events, flood, gateway, observing, policy_check
 from benchmarks.brokers.process import raise_descriptor_limit
 from benchmarks.figures import RESULTS, Report, write_summary
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "policy_check": policy_check.run,
     "flood": flood.run,
     "apply": apply.run,
+    "gateway": gateway.run,
 }
 
 

@@ -6,12 +6,16 @@ a ruleset follows from the policy alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mqttseg.gateway.nftables.destinations import destinations
 from mqttseg.gateway.nftables.text import quoted
 from mqttseg.gateway.plan import Address, Bound, Group, Plan
+
+Identities: TypeAlias = Mapping[tuple[str, str], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,14 @@ def identity_elements(plan: Plan) -> Iterator[Element]:
     if linked:
         yield from _meetings(plan)
     yield from _far_ends(plan, ("inet", "bridge") if linked else ("inet",))
+
+
+def identities_by_holder(plan: Plan) -> Identities:
+    """The same as text, by family and set or map."""
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for element in identity_elements(plan):
+        found[element.family, element.holder].append(str(element))
+    return found
 
 
 def wide_versions(plan: Plan) -> frozenset[int]:

@@ -15,11 +15,10 @@ is not taken for many. Sets of single addresses are not interval sets: those are
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mqttseg.gateway.nftables.destinations import Destinations, destinations, local_services
-from mqttseg.gateway.nftables.identities import identity_elements, leads_to_peers, wide_versions
+from mqttseg.gateway.nftables.identities import Identities, leads_to_peers, wide_versions
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Network, Plan
 from mqttseg.gateway.reaching import Kind
@@ -29,26 +28,27 @@ _LOG_LIMIT = "limit rate 5/second burst 10 packets"
 _FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
 
 
-def inet_table(plan: Plan, revision: int, comment: str) -> Table:
+def inet_table(plan: Plan, identities: Identities, revision: int, comment: str) -> Table:
     """The table for a plan. ``revision`` is 1 to 255 and marks every flow that this ruleset let through."""
     table = Table("inet", "mqttseg", comment)
-    _Inet(plan, revision, table).write()
+    _Inet(plan, identities, revision, table).write()
     return table
 
 
 class _Inet:
-    def __init__(self, plan: Plan, revision: int, table: Table) -> None:
+    def __init__(self, plan: Plan, identities: Identities, revision: int, table: Table) -> None:
         self.plan = plan
         self.revision = revision
         self.table = table
         self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
         self.wide_versions = wide_versions(plan)
         self.origins = [group for group in plan.groups if leads_to_peers(group)]
-        self._held: defaultdict[str, list[str]] = defaultdict(list)
-        for element in identity_elements(plan):
-            if element.family == "inet":
-                self._held[element.holder].append(str(element))
+        self._identities = identities
         self.marked = f"ct mark & {_REVISION_BITS:#010x} == {revision << 24:#010x}"
+
+    def _held(self, holder: str) -> Sequence[str]:
+        """The elements of a set or map that say who a device is."""
+        return self._identities.get(("inet", holder), ())
 
     def write(self) -> None:
         self._write_sets()
@@ -75,13 +75,13 @@ class _Inet:
     def _write_identities(self) -> None:
         for version, field, kind in _FAMILIES:
             identity = f"typeof iifname . ether saddr . {field} saddr : verdict;"
-            self.table.add_map(f"dev{version}", identity, self._held[f"dev{version}"])
-            self.table.add_map(f"peer{version}", f"typeof {field} daddr : verdict;", self._held[f"peer{version}"])
+            self.table.add_map(f"dev{version}", identity, self._held(f"dev{version}"))
+            self.table.add_map(f"peer{version}", f"typeof {field} daddr : verdict;", self._held(f"peer{version}"))
             if self.origins:
-                origin = self._held[f"origin{version}"]
+                origin = self._held(f"origin{version}")
                 self.table.add_map(f"origin{version}", f"typeof {field} daddr : verdict;", origin)
             if version in self.wide_versions:
-                self.table.add_set(f"device{version}", f"type {kind};", self._held[f"device{version}"])
+                self.table.add_set(f"device{version}", f"type {kind};", self._held(f"device{version}"))
 
     # --- what a group may do -----------------------------------------------------------------------------------------
 

@@ -9,11 +9,10 @@ a SYN.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mqttseg.gateway.nftables.destinations import Destinations, destinations
-from mqttseg.gateway.nftables.identities import has_ports, identity_elements
+from mqttseg.gateway.nftables.identities import Identities, has_ports
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Plan
 from mqttseg.gateway.reaching import Kind
@@ -28,25 +27,26 @@ _PREFIX = f"{0xFFC0 << 112:#034x}"
 _LINK_LOCAL = f"{0xFE80 << 112:#034x}"  # of its own, which nobody routes
 
 
-def link_table(plan: Plan, comment: str) -> tuple[Table, ...]:
+def link_table(plan: Plan, identities: Identities, comment: str) -> tuple[Table, ...]:
     """The table, or none when no port is known."""
     if not has_ports(plan):
         return ()
     table = Table("bridge", "mqttseg", comment)
-    _Link(plan, table).write()
+    _Link(plan, identities, table).write()
     return (table,)
 
 
 class _Link:
-    def __init__(self, plan: Plan, table: Table) -> None:
+    def __init__(self, plan: Plan, identities: Identities, table: Table) -> None:
         self.plan = plan
         self.table = table
         self.of_group = {group.name: tuple(destinations(group)) for group in plan.groups}
-        self._held: defaultdict[str, list[str]] = defaultdict(list)
-        for element in identity_elements(plan):
-            if element.family == "bridge":
-                self._held[element.holder].append(str(element))
+        self._identities = identities
         self.admin_versions = sorted({network.version for network in plan.admin})
+
+    def _held(self, holder: str) -> Sequence[str]:
+        """The elements of a set or map that say who a device is."""
+        return self._identities.get(("bridge", holder), ())
 
     def write(self) -> None:
         self._write_sets()
@@ -68,16 +68,16 @@ class _Link:
 
     def _write_sets(self) -> None:
         self.table.add_set("iot_port", "type ifname;", map(quoted, self.plan.ports))
-        self.table.add_set("mac_port", "type ether_addr . ifname;", self._held["mac_port"])
-        self.table.add_set("mac_any", "type ether_addr;", self._held["mac_any"])
+        self.table.add_set("mac_port", "type ether_addr . ifname;", self._held("mac_port"))
+        self.table.add_set("mac_any", "type ether_addr;", self._held("mac_any"))
         for version, _, kind in _FAMILIES:
-            self.table.add_set(f"bind{version}", f"type ether_addr . {kind};", self._held[f"bind{version}"])
+            self.table.add_set(f"bind{version}", f"type ether_addr . {kind};", self._held(f"bind{version}"))
             if version == 6:
-                self.table.add_set("target6", f"typeof ether saddr . {_TARGET};", self._held["target6"])
+                self.table.add_set("target6", f"typeof ether saddr . {_TARGET};", self._held("target6"))
             for name in ("dev", "peer"):
-                self.table.add_map(f"{name}{version}", f"type {kind} : verdict;", self._held[f"{name}{version}"])
+                self.table.add_map(f"{name}{version}", f"type {kind} : verdict;", self._held(f"{name}{version}"))
             for name in ("met", "seen"):
-                self.table.add_set(f"{name}{version}", f"type {kind};", self._held[f"{name}{version}"])
+                self.table.add_set(f"{name}{version}", f"type {kind};", self._held(f"{name}{version}"))
         for version in self.admin_versions:
             networks = (str(n) for n in self.plan.admin if n.version == version)
             kind = "ipv4_addr" if version == 4 else "ipv6_addr"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from mqttseg.gateway.nftables.identities import Identities, identities_by_holder
 from mqttseg.gateway.nftables.inet import inet_table
 from mqttseg.gateway.nftables.link import link_table
 from mqttseg.gateway.nftables.text import Table
@@ -22,8 +23,9 @@ def render_nftables(plan: Plan, revision: int = FIRST_REVISION) -> str:
     """The file for ``nft -f``. ``revision`` is 1 to 255, unlike that of the ruleset it replaces."""
     if not FIRST_REVISION <= revision <= LAST_REVISION:
         raise ValueError(f"revision {revision} is outside {FIRST_REVISION} to {LAST_REVISION}")
-    digest = plan_digest(plan)
-    return _text(_tables(plan, revision, f"mqttseg rev {revision} plan {digest}"), digest)
+    identities = identities_by_holder(plan)
+    digest = _digest(plan, identities) if not _has_learned(plan) else plan_digest(plan)
+    return _text(_tables(plan, identities, revision, f"mqttseg rev {revision} plan {digest}"), digest)
 
 
 def plan_digest(plan: Plan) -> str:
@@ -32,12 +34,21 @@ def plan_digest(plan: Plan) -> str:
     Devices whose addresses are learned do not count: they come and go while the ruleset stays.
     """
     written = [replace(g, devices=tuple(d for d in g.devices if not d.learned)) for g in plan.groups]
-    text = _text(_tables(replace(plan, groups=tuple(written)), FIRST_REVISION, ""), "")
+    known = replace(plan, groups=tuple(written))
+    return _digest(known, identities_by_holder(known))
+
+
+def _has_learned(plan: Plan) -> bool:
+    return any(device.learned for _, device in plan.devices())
+
+
+def _digest(plan: Plan, identities: Identities) -> str:
+    text = _text(_tables(plan, identities, FIRST_REVISION, ""), "")
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _tables(plan: Plan, revision: int, comment: str) -> list[Table]:
-    return [inet_table(plan, revision, comment), *link_table(plan, comment)]
+def _tables(plan: Plan, identities: Identities, revision: int, comment: str) -> list[Table]:
+    return [inet_table(plan, identities, revision, comment), *link_table(plan, identities, comment)]
 
 
 def _text(tables: list[Table], digest: str) -> str:
