@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mqttseg.errors import Reason
 
@@ -61,6 +61,15 @@ class Event:
     who: str | None = None
     why: str | None = None
     detail: str = ""
+
+
+CLIPPED: Final = 1000
+"""Characters of one text that are kept: a topic may have 65,535, and whoever is denied chooses it."""
+
+
+def clip(text: str) -> str:
+    """A text of a peer as it is kept."""
+    return text if len(text) <= CLIPPED else f"{text[: CLIPPED - 1]}…"
 
 
 Outlet: TypeAlias = Callable[[Event], None]

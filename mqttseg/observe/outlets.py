@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Protocol
 
 from mqttseg.errors import OperatorError
 from mqttseg.observe.backlog import Backlog
-from mqttseg.observe.events import Event, Kind, Outlet
+from mqttseg.observe.events import CLIPPED, Event, Kind, Outlet, clip
 from mqttseg.observe.fold import Fold
 
 log = logging.getLogger("mqttseg.events")
@@ -172,7 +173,9 @@ class Outlets:
         self._fold = Fold(self._tell)
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Take an event; of what its peer wrote, as much as is kept: each outlet holds thousands that wait."""
+        if len(event.topic or "") > CLIPPED or len(event.detail) > CLIPPED:
+            event = replace(event, topic=event.topic and clip(event.topic), detail=clip(event.detail))
         self._fold.tell(event, time.monotonic())
 
     def _tell(self, event: Event) -> None:

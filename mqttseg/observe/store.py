@@ -18,13 +18,10 @@ from typing import Any, Final, TypeAlias
 
 from mqttseg.migration import migrate, version_of
 from mqttseg.observe import schema
-from mqttseg.observe.events import Event
+from mqttseg.observe.events import Event, clip
 from mqttseg.observe.flows import Direction, Traffic
 from mqttseg.observe.queries import FIELDS
 from mqttseg.observe.shapes import Shapes
-
-CLIPPED: Final = 1000
-"""Characters of one text that are kept: a topic may have 65,535, and whoever is denied chooses it."""
 
 LOG_SIZE: Final = 16 << 20
 """Bytes that SQLite's write-ahead log keeps on the disk when it is empty."""
@@ -164,10 +161,7 @@ def _flow_row(key: _FlowKey, total: _Sum, at: int) -> list[Any]:
 
 
 def _kept(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = storable(value)
-    return text if len(text) <= CLIPPED else f"{text[: CLIPPED - 1]}…"
+    return clip(storable(value)) if isinstance(value, str) else value
 
 
 def storable(text: str) -> str:

@@ -14,10 +14,10 @@ import pytest
 from mqttseg.errors import OperatorError, Reason
 from mqttseg.migration import NewerSchema
 from mqttseg.observe import schema
-from mqttseg.observe.events import DENIALS, Event, Kind
+from mqttseg.observe.events import CLIPPED, DENIALS, Event, Kind
 from mqttseg.observe.flows import Direction, Flow, Traffic
 from mqttseg.observe.queries import EventQuery, FlowQuery, Reader, read_events, read_flows
-from mqttseg.observe.store import CLIPPED, Damaged, Store, Told
+from mqttseg.observe.store import Damaged, Store, Told
 
 NOON = 1_795_348_800_123
 """2026-11-22 12:00:00.123 UTC."""

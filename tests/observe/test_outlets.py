@@ -59,6 +59,19 @@ def test_audit_file_is_complete_after_close_and_only_its_owners_to_read(tmp_path
     assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
+def test_denied_topics_of_65535_bytes_fill_no_disk(tmp_path: Path) -> None:
+    """Two hundred of them in ten seconds were told whole, each a line of up to 390 KB, and ten thousand could wait."""
+    path = tmp_path / "audit.jsonl"
+    outlets = standard_outlets(path, keep_days=90)
+    for number in range(300):
+        topic = f"{number}" + "\x01" * 65_000
+        outlets(Event(Kind.DENY, Reason.NOT_GRANTED, device="d", topic=topic))
+        outlets(Event(Kind.REFUSE, Reason.WILL_NOT_GRANTED, device="d", detail=f"will on {topic!r}"))
+    outlets.close()
+    assert path.stat().st_size < 210 * 7000
+    assert json.loads(path.read_text().splitlines()[0])["topic"].startswith("0\x01\x01")
+
+
 @pytest.mark.parametrize("place", ["file/audit.jsonl", "file/state/audit.jsonl", "directory"])
 def test_an_audit_file_that_cannot_be_opened_is_the_operators_to_mend(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
