@@ -55,6 +55,9 @@ class NoPorts:
     def acknowledge(self, packet: Packet) -> None:
         pass
 
+    def postpone(self, act: Callable[[], None]) -> None:
+        act()
+
     def may_retain(self, topic: str) -> bool:  # noqa: ARG002  # a port's name and shape
         return True
 

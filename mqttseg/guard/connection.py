@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
@@ -15,7 +16,7 @@ from typing import cast
 from mqttseg.errors import InternalError, PeerError, Reason
 from mqttseg.guard.admission import Admission, Refusal
 from mqttseg.guard.backend import Conversation, Peer
-from mqttseg.guard.inflow import PACKETS_PER_TURN, Inflow
+from mqttseg.guard.inflow import PACKETS_PER_TURN, TURN, Inflow
 from mqttseg.guard.keepalive import Watchdog
 from mqttseg.guard.keeper import Keeper
 from mqttseg.guard.limits import TokenBucket
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._judged_by = guard.compiled
         self._bucket: TokenBucket | None = None
         self._over_rate = 0
+        self._postponed: deque[Callable[[], None]] = deque()
 
     # asyncio.Protocol
 
@@ -112,6 +114,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, by whoever's hand. What it sent before counts, a DISCONNECT too (rule 10)."""
         if self.monitor is not None and not self.closed:
+            self._guarded(self._take_postponed)
             self._guarded(self._inflow.finish, self._handle_last)
         self._report_dropped()
         self._report_over_rate()
@@ -175,12 +178,12 @@ class Connection(asyncio.Protocol):
 
     def _handle_last(self, packet: Packet) -> None:
         """Nobody is there to be read more slowly: what is over the rate is not handed on, and what else came is."""
-        if self._bucket is None or type(packet) not in _COUNTED:
-            self._handle(packet)
-        elif self._over_rate or self._bucket.wait(self._loop.time()):
+        bucket = self._bucket if type(packet) in _COUNTED else None
+        if bucket is not None and (self._over_rate or bucket.wait(self._loop.time())):
             self._over_rate += 1
         else:
             self._handle(packet)
+            self._take_postponed()
 
     def _report_over_rate(self) -> None:
         if self._over_rate:
@@ -250,6 +253,28 @@ class Connection(asyncio.Protocol):
         """Have the backend answer a PUBLISH that it never saw, in its turn."""
         if self.conversation is not None:
             self.conversation.acknowledge(packet)
+
+    def postpone(self, act: Callable[[], None]) -> None:
+        """Do this in the next turn of the loop; the device's packets wait for it."""
+        self._postponed.append(act)
+        self._inflow.hold(TURN)
+        self._loop.call_soon(self._guarded, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.closed and self._postponed:
+            self._take_one()
+            if not self._postponed:
+                self._inflow.release(TURN)
+
+    def _take_postponed(self) -> None:
+        """Without turns: nobody is there to have caused it any more."""
+        while self._postponed and not self.closed:
+            self._take_one()
+
+    def _take_one(self) -> None:
+        if self._judged_by is not self._guard.compiled:
+            self._keep_up()
+        self._postponed.popleft()()
 
     def may_retain(self, topic: str) -> bool:
         """Whether one more retained message fits."""

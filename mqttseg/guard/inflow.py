@@ -13,6 +13,9 @@ SECONDS_PER_TURN = 0.005
 """After so many packets of one device, or after so long, for a SUBSCRIBE may weigh as much as a thousand PUBLISHes,
 the others get their turn of the event loop (rule 8)."""
 
+TURN = "turn"
+"""Who holds for nothing but the device's next turn: reading goes on meanwhile."""
+
 HELD_HIGH = 256 << 10
 """Bytes that wait here before reading is paused, when only the device's next turn is waited for."""
 
@@ -137,7 +140,7 @@ class Inflow:
 
     def _adjust(self) -> None:
         """Pause reading only when it must be: a transport may lose what it holds when the peer is gone."""
-        wanted = bool(self._holds) or self._held_size > HELD_HIGH
+        wanted = bool(self._holds - {TURN}) or self._held_size > HELD_HIGH
         if wanted is not self._paused and not self.closed:
             self._paused = wanted
             self._pause(wanted)

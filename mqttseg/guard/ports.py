@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from mqttseg.observe.events import Event, Kind
@@ -42,6 +43,9 @@ class Ports(Protocol):
 
         ``origin``: the session it is from; None when the backend does not say, then it is that of the topic's message.
         """
+
+    def postpone(self, act: Callable[[], None]) -> None:
+        """Do this when the others have had a turn, and before any further packet of the device (rule 8)."""
 
     def passed(self, traffic: Traffic) -> None:
         """Tell what passed; not once per message."""

@@ -14,6 +14,7 @@ from mqttseg.guard.backend import Resumed
 from mqttseg.guard.monitor import Monitor
 from mqttseg.guard.ports import Denied
 from mqttseg.guard.publishing import UNRELEASED, UNRELEASED_BYTES
+from mqttseg.guard.subscribing import FILTERS_PER_TURN
 from mqttseg.guard.traffic import ANY, TOPICS_KEPT
 from mqttseg.observe.events import Event, Kind
 from mqttseg.observe.flows import Direction, Traffic
@@ -77,6 +78,18 @@ class Wires:
         self.traffic: list[Traffic] = []
         self.room_for_retained = True
         self.mute: str | None = None
+        self.postponed: Callable[[], None] | None = None
+
+    def postpone(self, act: Callable[[], None]) -> None:
+        assert self.postponed is None
+        self.postponed = act
+
+    def turn(self) -> bool:
+        """Whether something had been postponed; it is done now."""
+        act, self.postponed = self.postponed, None
+        if act is not None:
+            act()
+        return act is not None
 
     def to_device(self, packet: Packet) -> None:
         self.device.append(packet)
@@ -391,6 +404,40 @@ def calls(act: Callable[[], None]) -> int:
     finally:
         sys.setprofile(None)
     return made
+
+
+class TestManyFilters:
+    """A SUBSCRIBE of a thousand filters is judged in turns with others: it took a tenth of a second."""
+
+    def test_answer_is_one_and_complete(self, tmp_path: Path) -> None:
+        wide = judged(tmp_path, "wide-1")
+        requests = tuple((f"{'wide' if number % 2 else 'hvac'}/{number}", 0) for number in range(100))
+        wide.monitor.from_device(Subscribe(1, requests))
+        turns = 1
+        while wide.wires.turn():
+            turns += 1
+        assert turns == -(-100 // FILTERS_PER_TURN)
+        assert wide.wires.backend == [Subscribe(1, requests[1::2])]
+        wide.monitor.from_backend(Suback(1, (0,) * 50))
+        assert wide.wires.device == [Suback(1, (0x80, 0) * 50)]
+
+    @pytest.mark.parametrize("settled", [True, False])
+    def test_right_lost_between_two_turns_is_lost_to_what_was_judged_before(
+        self, tmp_path: Path, settled: bool
+    ) -> None:
+        wide = judged(tmp_path, "wide-1")
+        requests = tuple((f"wide/{'a' if number < 40 else 'b'}/{number}", 0) for number in range(80))
+        wide.monitor.from_device(Subscribe(1, requests))
+        denied = POLICY.replace('members: ["wide-*"]', 'members: ["wide-*"]\n    deny: ["wide/a/#"]')
+        wide.monitor.change_rights(compiled(tmp_path, denied).rights("wide-1"))
+        if settled:
+            wide.monitor.settle()
+        while wide.wires.turn():
+            """To the end."""
+        assert wide.wires.backend[-1] == Subscribe(1, requests[40:])
+        wide.monitor.from_backend(Suback(1, (0,) * 40))
+        assert wide.wires.device == [Suback(1, (0x80,) * 40 + (0,) * 40)]
+        assert set(wide.monitor.filters) == {topic_filter for topic_filter, _ in requests[40:]}
 
 
 class TestChangeOfPolicy:
