@@ -6,8 +6,8 @@ queues of absent devices fill and empty; the policy is reloaded. The laws:
 - nothing that was acknowledged is lost, and at QoS 2 nothing comes twice;
 - memory is flat: its median in the last quarter of the time is at most TOLERANCE over that in the second.
 
-A few per cent remain: connections come and go with 256 KiB of TLS buffers each, and glibc keeps the heap that they
-leave in pieces (with MALLOC_MMAP_THRESHOLD_=131072 it does not); the cache of routes and SQLite's fill to their bounds.
+A per cent or two remain: the cache of routes and SQLite's fill to their bounds, and connections come and go with
+256 KiB of TLS buffers each, which leave the heap in pieces.
 
 It ends after MESSAGES, or after SECONDS with as many as it has come to: ten minutes at most, three on a quiet machine.
 """
