@@ -30,7 +30,8 @@ from mqttseg.guard.wills import Wills
 from mqttseg.observe.events import Event, Kind, Outlet
 from mqttseg.observe.flows import Traffic
 from mqttseg.pki.bundle import is_issued_by
-from mqttseg.pki.identity import Identity, IdentitySource, check_current, identify
+from mqttseg.pki.identity import Identity, IdentitySource, check_current
+from mqttseg.pki.known import Known
 from mqttseg.pki.revocation import Revocations
 from mqttseg.policy.compiled import Compiled, Rights
 from mqttseg.policy.model import Action
@@ -68,7 +69,7 @@ class Guard:
         self.loop = asyncio.get_running_loop()
         self.limits = terms.limits
         self.client_id = terms.client_id
-        self._identity_source = terms.identity_source
+        self._known = Known(terms.identity_source)
         self.compiled = standing.compiled
         self._revocations = standing.revocations
         self._quarantined = frozenset(standing.quarantined)
@@ -97,13 +98,8 @@ class Guard:
         return identity
 
     def _identify(self, der: bytes | None) -> Identity:
-        return identify(
-            der,
-            source=self._identity_source,
-            trust_domain=self.compiled.policy.trust_domain,
-            now=datetime.now(UTC),
-            revoked=self._revocations,
-        )
+        domain = self.compiled.policy.trust_domain
+        return self._known.identify(der, trust_domain=domain, now=datetime.now(UTC), revoked=self._revocations)
 
     def check_name(self, identity: Identity) -> None:
         """Whether the certificate names a device of the trust domain in force.
