@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _GARBAGE = (20_000, 10, 10)
 """When to look for garbage (gc.set_threshold). A connection is some 200 objects that stay: with Python's 700, looking
-through those of the newest connections took 7 % of what it takes to connect."""
+through those of the newest connections over and over took 7 % of what it takes to connect."""
 
 SWITCH_INTERVAL = 0.0005
 """Seconds that a thread at work may keep the interpreter while the loop waits for it. By default it is ten times as
