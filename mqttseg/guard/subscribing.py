@@ -43,6 +43,7 @@ class Subscribing:
 
     __slots__ = (
         "_dropped",
+        "_ending",
         "_large",
         "_max_subscriptions",
         "_narrow",
@@ -71,6 +72,7 @@ class Subscribing:
         self._large = 0
         self._dropped: list[str] = []
         self._withdrawing: set[int] = set()
+        self._ending = 0  # UNSUBSCRIBEs that the backend has not answered
         self._unjudged = False
 
     def resume(self, filters: Mapping[str, int]) -> None:
@@ -124,7 +126,11 @@ class Subscribing:
         if filters:
             packet_id = next(i for i in range(LAST_PACKET_ID, 0, -1) if i not in self._withdrawing)
             self._withdrawing.add(packet_id)
-            self._ports.to_backend(Unsubscribe(packet_id, filters))
+            self._end(packet_id, filters)
+
+    def _end(self, packet_id: int, filters: tuple[str, ...]) -> None:
+        self._ending += 1
+        self._ports.to_backend(Unsubscribe(packet_id, filters))
 
     def _hold(self, topic_filter: str, qos: int) -> None:
         if topic_filter not in self.filters:
@@ -206,11 +212,16 @@ class Subscribing:
         return self._max_subscriptions if limit is None else min(limit, self._max_subscriptions)
 
     def unsubscribe(self, packet: Unsubscribe) -> None:
-        """Hand on only what is held: of the rest a packet can name 80,000, and each would be work for the backend."""
+        """Hand on only what is held: of the rest a packet can name 80,000, and each would be work for the backend.
+
+        What is not held any more may still be ending, and begin again if the backend is killed. So while anything
+        ends, the backend answers, after that: for this it is handed one filter.
+        """
+        self.withdraw()
         held = tuple(f for f in packet.filters if self._let_go(f))
         self.changed()
-        if held:
-            self._ports.to_backend(Unsubscribe(packet.packet_id, held))
+        if held or self._ending:
+            self._end(packet.packet_id, held or packet.filters[:1])
         else:
             self._ports.to_device(Unsuback(packet.packet_id))  # [MQTT-3.10.4-5]
 
@@ -231,6 +242,7 @@ class Subscribing:
 
     def unsuback(self, packet: Unsuback) -> None:
         """The device hears only of what it asked for itself."""
+        self._ending = max(0, self._ending - 1)
         if packet.packet_id in self._withdrawing:
             self._withdrawing.discard(packet.packet_id)
         else:

@@ -359,6 +359,20 @@ class TestDelivery:
         thermo.monitor.from_backend(Unsuback(2))
         assert thermo.wires.device == [Unsuback(2)]
 
+    def test_unsubscribe_of_what_is_not_held_is_one_filters_work_and_only_while_another_is_unanswered(
+        self, thermo: Judged
+    ) -> None:
+        thermo.subscribed("hvac/all/#")
+        thermo.monitor.from_device(Unsubscribe(2, ("hvac/all/#",)))
+        thermo.monitor.from_device(Unsubscribe(3, tuple(f"hvac/all/{number}" for number in range(1000))))
+        assert thermo.wires.backend == [Unsubscribe(2, ("hvac/all/#",)), Unsubscribe(3, ("hvac/all/0",))]
+        assert thermo.wires.device == []
+        thermo.monitor.from_backend(Unsuback(2))
+        thermo.monitor.from_backend(Unsuback(3))
+        thermo.monitor.from_device(Unsubscribe(4, ("hvac/all/#",)))
+        assert thermo.wires.device == [Unsuback(2), Unsuback(3), Unsuback(4)]
+        assert len(thermo.wires.backend) == 2
+
     def test_narrow_filter_delivers_only_what_is_allowed_and_reports_nothing_else(self, tmp_path: Path) -> None:
         wide = judged(tmp_path, "wide-1")
         wide.monitor.from_device(Subscribe(1, (("#", 0),)))
@@ -474,6 +488,22 @@ class TestChangeOfPolicy:
             ("hvac/all/#",)
         ]
         assert thermo.monitor.settle() == 0
+
+    def test_filter_given_up_before_its_withdrawal_is_settled_is_answered_by_the_backend(
+        self, thermo: Judged, tmp_path: Path
+    ) -> None:
+        thermo.subscribed("hvac/all/#")
+        without = POLICY.replace(', "hvac/all/#"]', "]")
+        thermo.monitor.change_rights(compiled(tmp_path, without).rights("thermo-1"))
+        thermo.monitor.from_backend(Publish("hvac/all/x", b""))
+        thermo.monitor.from_device(Unsubscribe(2, ("hvac/all/#",)))
+        withdrawal, given_up = thermo.wires.backend
+        assert isinstance(withdrawal, Unsubscribe)
+        assert given_up == Unsubscribe(2, ("hvac/all/#",))
+        thermo.monitor.from_backend(Unsuback(withdrawal.packet_id))
+        assert thermo.wires.device == []
+        thermo.monitor.from_backend(Unsuback(2))
+        assert thermo.wires.device == [Unsuback(2)]
 
     def test_all_that_is_withdrawn_goes_in_one_packet(self, thermo: Judged, tmp_path: Path) -> None:
         thermo.subscribed("hvac/all/a", "hvac/all/b", "hvac/all/c")

@@ -124,6 +124,33 @@ def test_qos_2_delivery_that_policy_withholds_when_it_is_repeated_frees_its_pack
     assert Pubrel(delivered[0].packet_id) in reader.received()
 
 
+def test_unsuback_of_a_filter_that_policy_withdrew_waits_until_that_is_on_disk(site: SmallSite) -> None:
+    """The guard answered by itself, since it held the filter no more: a kill, and the device was subscribed again."""
+    device = join(site, "p")
+    say(site, device, Subscribe(1, (("s/#", 1),)))
+    site.commit()
+    lose(site, device)
+    site.change_policy(replace(site.switches, deny=True))
+    device = join(site, "p")
+    assert say(site, device, Unsubscribe(2, ("s/#",))) == []
+    site.commit()
+    assert device.received() == [Unsuback(2)]
+    site.kill()
+    assert not site.engine.sessions["p"].filters
+    assert say(site, join(site, "p"), Unsubscribe(3, ("s/#",))) == [Unsuback(3)], "it waits for nothing"
+
+
+def test_unsuback_of_a_filter_given_up_twice_waits_until_that_is_on_disk(site: SmallSite) -> None:
+    """The guard answered the second UNSUBSCRIBE before the first was safe."""
+    device = join(site, "p")
+    say(site, device, Subscribe(1, (("s/#", 1),)))
+    site.commit()
+    assert device.received() == [Suback(1, (1,))]
+    assert say(site, device, Unsubscribe(2, ("s/#",)), Unsubscribe(3, ("s/#",))) == []
+    site.commit()
+    assert device.received() == [Unsuback(2), Unsuback(3)]
+
+
 @pytest.mark.spec("MQTT-4.6.0-2", "MQTT-4.6.0-3")
 @pytest.mark.parametrize(("qos", "answer"), [(1, Puback), (2, Pubrec)])
 def test_refused_message_is_acknowledged_in_its_turn(
