@@ -20,7 +20,7 @@ demo: $(STAMP)-run   ## a throw-away site, real devices, what was allowed and de
 	@$(BIN)/mqttseg demo
 
 test: $(STAMP)-dev lint types imports   ## lint, types, imports and all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: test      ## the same: what must pass at every commit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -21,8 +22,13 @@ ME = user_name(os.geteuid())
 
 
 def _audited(site: Path, kind: str) -> dict[str, Any]:
-    lines = map(json.loads, (site / "state" / "audit.jsonl").read_text().splitlines())
-    return next(line for line in lines if line["kind"] == kind)
+    """The first such line of the audit file; the broker writes it beside what it does."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for line in map(json.loads, (site / "state" / "audit.jsonl").read_text().splitlines()):
+            if line["kind"] == kind:
+                return dict(line)
+    raise AssertionError(f"no {kind} in the audit file")
 
 
 class TestWithoutABroker:
