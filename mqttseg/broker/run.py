@@ -27,17 +27,14 @@ from mqttseg.errors import ConfigurationError, InternalError, MqttsegError
 
 log = logging.getLogger(__name__)
 
-_GARBAGE = (20_000, 10, 10)
-"""When to look for garbage (gc.set_threshold). A connection is some 200 objects that stay: with Python's 700, looking
-through those of the newest connections over and over took 7 % of what it takes to connect."""
-
 SWITCH_INTERVAL = 0.0005
 """Seconds that a thread at work may keep the interpreter while the loop waits for it. By default it is ten times as
 long: threads that check a policy or write events would hold up each turn of the loop by that."""
 
-COLLECTIONS = (700, 10, 1_000)
-"""When cyclic garbage is looked for. To look through all objects, of 5,000 devices, holds the loop for 0.2 to 0.4 s:
-that is done a hundred times as rarely as by default; what is young is looked through as ever."""
+COLLECTIONS = (20_000, 10, 35)
+"""When cyclic garbage is looked for (gc.set_threshold). A connection is some 200 objects that stay: with Python's 700,
+looking through those of the newest connections over and over took 7 % of what it takes to connect. To look through all
+objects, of 5,000 devices, holds the loop for 0.2 to 0.4 s: that is done a hundred times as rarely as by default."""
 
 Operated = Callable[[LiveOperations, Service], AbstractContextManager[object]]
 """Whoever operates the broker while it runs, as the control API; entered before the first device is let in."""
@@ -94,7 +91,6 @@ async def _serve(
             raise
         await broker.start()
         gc.freeze()  # what is loaded by now stays: looking through it for garbage would hold the loop for 30 ms
-        gc.set_threshold(*_GARBAGE)
         try:
             ready(await plugin.bound)
             await stop.wait()
