@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +43,8 @@ def import_devices(
     whose MAC address was seen get their addresses, and unknown devices are listed, never added. From a CSV file of your
     own, whose first line names its columns (device, mac, addresses, interface, port, ...), new devices are added too.
     """
+    from mqttseg.pki import files
+
     site = find_site(config)
     compile_site(site)  # what is wrong already is not ours to edit
     path = site.devices or site.policy.with_name("devices.yaml")
@@ -51,7 +52,8 @@ def import_devices(
     if found.changed:
         _check(site, found.text, path)
         if not dry_run:
-            _replace(path, found.text)
+            mode = path.stat().st_mode & 0o777 if path.exists() else files.PUBLIC
+            files.replace(path, found.text.encode(), mode)
     _tell(found, near(path), as_json=as_json, dry_run=dry_run)
 
 
@@ -93,15 +95,6 @@ def _check(site: Config, text: str, path: Path) -> None:
     from mqttseg.policy.load import policy_of
 
     policy_of(read_document(near(site.policy)), parse_document(text, str(near(path))))
-
-
-def _replace(path: Path, text: str) -> None:
-    """All of it, or the file as it was; with its own permissions."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text)
-    if path.exists():
-        new.chmod(path.stat().st_mode & 0o777)
-    new.replace(path)
 
 
 def _tell(found: Import, path: Path, *, as_json: bool, dry_run: bool) -> None:

@@ -7,7 +7,6 @@ Where a set that is needed is not there, the whole ruleset is loaded instead.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -18,6 +17,7 @@ from mqttseg.gateway import kernel
 from mqttseg.gateway.learning import Learned
 from mqttseg.gateway.nftables.identities import Element, identity_elements
 from mqttseg.gateway.plan import Address, Plan
+from mqttseg.pki import files
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,8 @@ class LearnedAddresses:
         """All of it on disk, or the file as it was."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         held = {device: [str(address) for address in addresses] for device, addresses in sorted(learned.items())}
-        new = self.path.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps({"version": 1, "devices": held}, indent=2) + "\n")
-        new.replace(self.path)
+        text = json.dumps({"version": 1, "devices": held}, indent=2) + "\n"
+        files.replace(self.path, text.encode(), files.PRIVATE)
 
 
 def told(elements: Iterable[Element]) -> Iterator[str]:

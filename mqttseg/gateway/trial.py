@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from mqttseg.errors import OperatorError
 from mqttseg.gateway import kernel
+from mqttseg.pki import files
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class Trials:
 
     def begin(self, pending: Pending, snapshot: str, ruleset: str) -> None:
         """Write down what to go back to, before anything changes."""
-        self.write(self._snapshot, snapshot)
-        self.write(self._applied, ruleset)
-        self.write(self._pending, json.dumps(asdict(pending)))
+        files.replace(self._snapshot, snapshot.encode(), files.PRIVATE)
+        files.replace(self._applied, ruleset.encode(), files.PRIVATE)
+        files.replace(self._pending, json.dumps(asdict(pending)).encode(), files.PRIVATE)
 
     def confirm(self) -> Pending:
         """Keep what is loaded. OperatorError when nothing waits."""
@@ -72,7 +72,7 @@ class Trials:
 
     def keep(self) -> None:
         """The ruleset that was applied is the one to load at boot."""
-        self.write(self._confirmed, self._applied.read_text())
+        files.replace(self._confirmed, self._applied.read_text().encode(), files.PRIVATE)
 
     def forget(self) -> None:
         """No trial waits any more."""
@@ -89,12 +89,3 @@ class Trials:
             kernel.load(self._snapshot.read_text())
             self.forget()
         return True
-
-    def write(self, path: Path, text: str) -> None:
-        """All of it on disk, or the file as it was."""
-        new = path.with_name(f".{path.name}.{os.getpid()}")
-        with new.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)

@@ -31,12 +31,12 @@ class Destinations:
     @property
     def match(self) -> str:
         """Towards the destination."""
-        return f"{_field(self.version)} daddr . meta l4proto . th dport @{self.name}"
+        return f"{field_of(self.version)} daddr . meta l4proto . th dport @{self.name}"
 
     @property
     def answer(self) -> str:
         """Back from it."""
-        return f"{_field(self.version)} saddr . meta l4proto . th sport @{self.name}"
+        return f"{field_of(self.version)} saddr . meta l4proto . th sport @{self.name}"
 
 
 def destinations(group: Group) -> Iterator[Destinations]:
@@ -62,5 +62,6 @@ def _literal(network: Network) -> str:
     return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
-def _field(version: int) -> str:
+def field_of(version: int) -> str:
+    """How nft names the header of an IP version."""
     return "ip" if version == 4 else "ip6"

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mqttseg.gateway.nftables.destinations import Destinations, destinations, local_services
+from mqttseg.gateway.nftables.destinations import Destinations, destinations, field_of, local_services
 from mqttseg.gateway.nftables.identities import Identities, leads_to_peers, wide_versions
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Network, Plan
@@ -108,7 +108,7 @@ class _Inet:
         yield from _each(found, Kind.PEER, "goto pass")
         yield from _each(found, Kind.SEEN_PEER, self._log("OBSERVE", group.name), "goto pass")
         for version in sorted({d.version for d in found if d.is_wide}):  # a network that holds devices leads to none
-            yield f"{_field(version)} daddr @device{version} goto deny_{group.name}"
+            yield f"{field_of(version)} daddr @device{version} goto deny_{group.name}"
         yield from _each(found, Kind.SERVER, "goto pass")
         yield from _each(found, Kind.SEEN_SERVER, self._log("OBSERVE", group.name), "goto pass")
         if has_local:
@@ -193,12 +193,12 @@ class _Inet:
 
     def _admin(self, end: str) -> Iterator[str]:
         for version in sorted({network.version for network in self.plan.admin}):
-            yield f"{_field(version)} {end} @admin{version} goto pass"
+            yield f"{field_of(version)} {end} @admin{version} goto pass"
 
     def _admin_spoofs(self) -> Iterator[str]:
         """An administrator's address, from where packets to the administrator would not go."""
         for version in sorted({network.version for network in self.plan.admin}):
-            field = _field(version)
+            field = field_of(version)
             came = f"oifname @iot_if {field} saddr @admin{version} fib saddr . iif oif missing"
             yield f"{came} counter name drop_spoof drop"
 
@@ -246,10 +246,6 @@ def _each(found: Sequence[Destinations], kind: Kind, *verdicts: str) -> Iterator
     for one in found:
         if one.kind is kind:
             yield from (f"{one.match} {verdict}" for verdict in verdicts)
-
-
-def _field(version: int) -> str:
-    return "ip" if version == 4 else "ip6"
 
 
 def _networks(networks: Sequence[Network]) -> Iterator[str]:

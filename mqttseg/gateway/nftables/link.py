@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mqttseg.gateway.nftables.destinations import Destinations, destinations
+from mqttseg.gateway.nftables.destinations import Destinations, destinations, field_of
 from mqttseg.gateway.nftables.identities import Identities, has_ports
 from mqttseg.gateway.nftables.text import Table, quoted
 from mqttseg.gateway.plan import Group, Plan
@@ -101,7 +101,7 @@ class _Link:
         yield "oifname @iot_port counter name l2_eastwest drop"
         yield from (f"{one.match} accept" for one in found if one.kind not in peers)
         for version in self.admin_versions:
-            yield f"{'ip' if version == 4 else 'ip6'} daddr @admin{version} {_NO_SYN} accept"
+            yield f"{field_of(version)} daddr @admin{version} {_NO_SYN} accept"
         yield "accept" if group.observe else "counter name l2_uplink drop"
 
     def _arriving(self, group: Group, found: Sequence[Destinations]) -> Iterator[str]:
@@ -109,7 +109,7 @@ class _Link:
             yield f"{one.answer} {_NO_SYN} accept"
             yield f"meta l4proto udp {one.answer} accept"
         for version in self.admin_versions:
-            yield f"{'ip' if version == 4 else 'ip6'} saddr @admin{version} accept"
+            yield f"{field_of(version)} saddr @admin{version} accept"
         if group.observe:  # and only if the sender is, too, should it be a device
             yield "iifname != @iot_port accept"
             yield from (f"{field} saddr @seen{version} accept" for version, field, _ in _FAMILIES)
